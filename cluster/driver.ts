@@ -1,0 +1,140 @@
+/**
+ * The one loop of a node: take what Raft decided, write it, send it, apply it.
+ *
+ * Everything that arrives while a write is in flight joins the next one, so one sync serves many requests (group
+ * commit). The leader's messages leave beside its own write, answers only after it (dissertation 10.2.1). Decides nothing.
+ */
+import { performance } from "node:perf_hooks";
+import { decodeEntry, type Origin } from "../src/codec.js";
+import type { Machine } from "../src/select/machine.js";
+import type { Command } from "../src/select/command.js";
+import type { Applied } from "../src/select/outcome.js";
+import type { Raft } from "../raft/raft.js";
+import type { Entry, Message, ReadState, Ready } from "../raft/types.js";
+import type { LogStore, Store } from "./types.js";
+
+/** One entry, applied here. */
+export interface AppliedEntry {
+  readonly index: number;
+  readonly term: number;
+  /** Effective log time: never less than that of the entry before. */
+  readonly nowMs: number;
+  readonly origin: Origin;
+  readonly command: Command;
+  readonly applied: Applied;
+}
+
+export interface DriverHost {
+  /** Called at the start of every turn: the place to hand queued proposals to Raft or to the leader. */
+  beforeTurn(): void;
+  send(message: Message): void;
+  /** Synchronous, in log order; the store already reflects the entry. */
+  onApplied(entry: AppliedEntry): void;
+  /** The first entry of `term` was applied: no entry of an earlier term can follow. */
+  onTerm(term: number): void;
+  onReads(reads: readonly ReadState[]): void;
+  /** End of a batch of applied entries. */
+  onProgress(appliedIndex: number): void;
+  observeSync(seconds: number, entries: number): void;
+  onFatal(error: unknown): void;
+}
+
+export class Driver {
+  readonly #raft: Raft;
+  readonly #log: LogStore;
+  readonly #store: Store;
+  readonly #machine: Machine;
+  readonly #host: DriverHost;
+  #scheduled = false;
+  /** The loop is going round and will see whatever comes: set and cleared in the step in which it looks. */
+  #running = false;
+  #draining: Promise<void> = Promise.resolve();
+  #closed = false;
+  #nowMs: number;
+
+  constructor(parts: { raft: Raft; log: LogStore; store: Store; machine: Machine; nowMs: number; host: DriverHost }) {
+    this.#raft = parts.raft;
+    this.#log = parts.log;
+    this.#store = parts.store;
+    this.#machine = parts.machine;
+    this.#nowMs = parts.nowMs;
+    this.#host = parts.host;
+  }
+
+  /** Log time of the last applied entry. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Something changed (a message, a tick, a proposal): run a turn soon, once for everything that came by then. */
+  wake(): void {
+    if (this.#scheduled || this.#closed || this.#running) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#closed) this.#draining = this.#drain();
+    });
+  }
+
+  /** Stops after the turn under way; no callback is called afterwards. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    this.#running = true;
+    try {
+      this.#host.beforeTurn();
+      while (!this.#closed && this.#raft.hasReady()) {
+        await this.#turn(this.#raft.takeReady());
+        if (!this.#closed) this.#host.beforeTurn();
+      }
+    } catch (error) {
+      this.#closed = true;
+      this.#host.onFatal(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #turn(ready: Ready): Promise<void> {
+    for (const message of ready.messages) this.#host.send(message);
+    const startedMs = performance.now();
+    const write = this.#write(ready);
+    try {
+      this.#apply(ready.committed);
+      if (ready.reads.length > 0) this.#host.onReads(ready.reads);
+    } finally {
+      await write;
+    }
+    if (write !== undefined) this.#host.observeSync((performance.now() - startedMs) / 1000, ready.entries.length);
+    for (const message of ready.messagesAfterPersist) this.#host.send(message);
+    this.#raft.persisted(ready);
+    // Turns without a write (a replay, reads) would follow each other without ever letting messages and ticks in.
+    if (write === undefined) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #write(ready: Ready): Promise<void> | undefined {
+    if (ready.hardState === undefined && ready.entries.length === 0) return undefined;
+    const { hardState, entries } = ready;
+    return this.#log.append(hardState === undefined ? { entries } : { hardState, entries });
+  }
+
+  #apply(committed: readonly Entry[]): void {
+    for (const entry of committed) {
+      if (entry.term !== this.#store.appliedTerm) this.#host.onTerm(entry.term);
+      if (entry.data.length === 0) {
+        this.#store.advance(entry.index, entry.term);
+        continue;
+      }
+      const { nowMs, origin, command } = decodeEntry(entry.data);
+      if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+      const applied = this.#machine.apply({ index: entry.index, nowMs: this.#nowMs, command });
+      this.#store.advance(entry.index, entry.term);
+      this.#host.onApplied({ index: entry.index, term: entry.term, nowMs: this.#nowMs, origin, command, applied });
+    }
+    const last = committed.at(-1);
+    if (last !== undefined) this.#host.onProgress(last.index);
+  }
+}

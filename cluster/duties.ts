@@ -1,0 +1,98 @@
+/**
+ * What only the leader does: fixes the replicated settings, keeps the clock hand, and clears what dead nodes left parked.
+ */
+import { randomBytes } from "node:crypto";
+import { keys } from "../src/select/keys.js";
+import type { Command } from "../src/select/command.js";
+import type { Meta, Settings } from "../src/select/types.js";
+import type { Raft } from "../raft/raft.js";
+import type { NodeId, Term } from "../raft/types.js";
+import type { Timers } from "./timers.js";
+import type { Committed, Store } from "./types.js";
+
+export interface DutiesOptions {
+  readonly raft: Raft;
+  readonly store: Pick<Store, "get">;
+  readonly timers: Timers;
+  readonly settings: Settings;
+  /** How long a follower has to be silent before what it left parked is dropped. */
+  readonly forgetAfterMs: number;
+  readonly submit: (command: Command) => Promise<Committed>;
+  readonly onError: (message: string, error: unknown) => void;
+}
+
+/** After a duty could not be done. */
+const retryMs = 1000;
+
+export class Duties {
+  readonly #options: DutiesOptions;
+  /** Term in which this node took up its duties; 0: it has none. */
+  #term: Term = 0;
+  /** Monotonic time of the next attempt to replicate the settings; undefined: none is needed or one is under way. */
+  #configureAtMs: number | undefined;
+  /** When a follower fell silent; `Infinity`: already forgotten. */
+  readonly #silentSince = new Map<NodeId, number>();
+
+  constructor(options: DutiesOptions) {
+    this.#options = options;
+  }
+
+  /** An entry of `term` is applied here, so everything earlier is too: if this node leads that term, it begins. */
+  onTerm(term: Term): void {
+    const { raft, timers } = this.#options;
+    if (raft.role !== "leader" || raft.term !== term || this.#term === term) return;
+    this.#term = term;
+    this.#silentSince.clear();
+    this.#configure();
+    timers.start();
+  }
+
+  /** Called with every tick. */
+  tick(): void {
+    const { raft, timers } = this.#options;
+    if (this.#term === 0) return;
+    if (raft.role !== "leader" || raft.term !== this.#term) {
+      this.#term = 0;
+      timers.stop();
+      return;
+    }
+    if (this.#configureAtMs !== undefined && performance.now() >= this.#configureAtMs) this.#configure();
+    this.#watchFollowers();
+  }
+
+  #configure(): void {
+    this.#configureAtMs = undefined;
+    const term = this.#term;
+    const meta = this.#options.store.get(keys.meta) as Meta | undefined;
+    const { settings } = this.#options;
+    const same =
+      meta !== undefined &&
+      (Object.keys(settings) as (keyof Settings)[]).every((name) => meta.settings[name] === settings[name]);
+    if (same) return;
+    this.#options.submit({ kind: "configure", seed: randomBytes(16), settings }).catch((error: unknown) => {
+      this.#options.onError("the settings were not replicated yet", error);
+      if (term === this.#term) this.#configureAtMs = performance.now() + retryMs;
+    });
+  }
+
+  #watchFollowers(): void {
+    const { raft, forgetAfterMs } = this.#options;
+    const status = raft.status();
+    const nowMs = performance.now();
+    for (const [id, progress] of Object.entries(status.progress)) {
+      if (id === status.id || progress.active) {
+        this.#silentSince.delete(id);
+        continue;
+      }
+      const sinceMs = this.#silentSince.get(id) ?? nowMs;
+      this.#silentSince.set(id, sinceMs);
+      if (nowMs - sinceMs < forgetAfterMs) continue;
+      this.#silentSince.set(id, Infinity);
+      this.#options.submit({ kind: "forget", node: id, epoch: Number.MAX_SAFE_INTEGER }).catch((error: unknown) => {
+        this.#options.onError(`what node ${id} left parked was not dropped yet`, error);
+        // If it has not come back meanwhile, it is asked for again.
+        if (this.#silentSince.get(id) === Infinity) this.#silentSince.set(id, nowMs);
+      });
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * The bytes of a peer frame: `length (4) · header length (4) · header (msgpack) · blobs`.
+ *
+ * The header is a flat array whose shape its first element fixes; the data of entries and forwards follows it raw, so
+ * neither side copies or scans it. A length of 0 is a ping and has nothing after it. The other direction: frame-decoder.ts.
+ */
+import { encode } from "../src/codec.js";
+import { invariant, unreachable } from "../src/invariant.js";
+import type { Message, Role } from "../raft/types.js";
+import type { Frame, NodeStatus } from "./types.js";
+
+/** Bytes of one frame after its length; a larger one is neither sent nor accepted. */
+export const frameBytesMax = 16 * 1024 * 1024 + 4 * 1024 * 1024;
+/** Entries, proposals or numbers listed in one frame. */
+export const frameItemsMax = 1 << 19;
+const prefixBytes = 8;
+/** Blobs up to this size are copied next to the header: cheaper than one more piece of a gathered write. */
+const inlineBytesMax = 4096;
+
+export const roles = ["follower", "preCandidate", "candidate", "leader"] as const satisfies readonly Role[];
+export const refusals = ["not_leader", "overloaded"] as const;
+export const messageTypes = [
+  "RequestVote",
+  "RequestVoteResponse",
+  "AppendEntries",
+  "AppendEntriesResponse",
+  "Heartbeat",
+  "HeartbeatResponse",
+  "ReadIndex",
+  "ReadIndexResponse",
+  "TimeoutNow",
+] as const satisfies readonly Message["type"][];
+export const kinds = ["raft", "forward", "refused", "status"] as const satisfies readonly Frame["kind"][];
+
+export interface EncodedFrame {
+  /** To be written one after the other. */
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+type Blob = { readonly data: Uint8Array };
+type Field = string | number | boolean | null | readonly number[];
+
+/** The pieces refer to the data of the frame, they do not copy it. A frame may come out larger than {@link frameBytesMax}. */
+export function encodeFrame(frame: Frame): EncodedFrame {
+  const fields: Field[] = [kinds.indexOf(frame.kind)];
+  const blobs = encodeFields(frame, fields);
+  const header = encode(fields);
+  let blobBytes = 0;
+  for (const { data } of blobs) blobBytes += data.length;
+  const smallEnd = endOfSmall(blobs, 0);
+  const head = Buffer.allocUnsafe(prefixBytes + header.length + smallEnd.bytes);
+  head.writeUInt32BE(4 + header.length + blobBytes, 0);
+  head.writeUInt32BE(header.length, 4);
+  head.set(header, prefixBytes);
+  copySmall(blobs, 0, smallEnd.index, head, prefixBytes + header.length);
+  const pieces: Uint8Array[] = [head];
+  for (let at = smallEnd.index; at < blobs.length;) {
+    const large = blobs[at++];
+    if (large !== undefined) pieces.push(large.data);
+    const end = endOfSmall(blobs, at);
+    if (end.bytes > 0) pieces.push(copySmall(blobs, at, end.index, Buffer.allocUnsafe(end.bytes), 0));
+    at = end.index;
+  }
+  return { pieces, bytes: prefixBytes + header.length + blobBytes };
+}
+
+/** Where the run of small blobs that begins at `from` ends, and what it weighs. */
+function endOfSmall(blobs: readonly Blob[], from: number): { readonly index: number; readonly bytes: number } {
+  let bytes = 0;
+  let index = from;
+  for (; index < blobs.length; index++) {
+    const length = blobs[index]?.data.length ?? 0;
+    if (length > inlineBytesMax) break;
+    bytes += length;
+  }
+  return { index, bytes };
+}
+
+function copySmall(blobs: readonly Blob[], from: number, to: number, target: Buffer, offset: number): Buffer {
+  for (let index = from; index < to; index++) {
+    const data = blobs[index]?.data;
+    if (data === undefined) continue;
+    target.set(data, offset);
+    offset += data.length;
+  }
+  return target;
+}
+
+function encodeFields(frame: Frame, fields: Field[]): readonly Blob[] {
+  switch (frame.kind) {
+    case "raft":
+      return encodeMessage(frame.message, fields);
+    case "forward": {
+      const lengths: number[] = [];
+      for (const { seq, data } of frame.proposals) lengths.push(seq, data.length);
+      fields.push(frame.origin, frame.epoch, frame.term, lengths);
+      return frame.proposals;
+    }
+    case "refused":
+      fields.push(frame.term, refusals.indexOf(frame.reason), frame.seqs);
+      return [];
+    case "status":
+      encodeStatus(frame.status, fields);
+      return [];
+    default:
+      return unreachable(frame);
+  }
+}
+
+function encodeMessage(message: Message, fields: Field[]): readonly Blob[] {
+  fields.push(messageTypes.indexOf(message.type), message.from, message.to, message.term);
+  switch (message.type) {
+    case "RequestVote":
+      fields.push(message.preVote, message.force, message.lastLogIndex, message.lastLogTerm);
+      return [];
+    case "RequestVoteResponse":
+      fields.push(message.preVote, message.granted);
+      return [];
+    case "AppendEntries": {
+      const { prevLogIndex, prevLogTerm, entries, leaderCommit, compactTo } = message;
+      const first = entries[0];
+      // Indexes are not sent: they follow from the first.
+      invariant(first === undefined || first.index === prevLogIndex + 1, "entries continue the log at prevLogIndex");
+      const lengths: number[] = [];
+      for (const { term, data } of entries) lengths.push(term, data.length);
+      fields.push(prevLogIndex, prevLogTerm, leaderCommit, compactTo, lengths);
+      return entries;
+    }
+    case "AppendEntriesResponse": {
+      const { prevLogIndex, success, matchIndex, hint } = message;
+      fields.push(prevLogIndex, success, matchIndex, hint === undefined ? null : [hint.index, hint.term]);
+      return [];
+    }
+    case "Heartbeat":
+      fields.push(message.leaderCommit, message.context, message.compactTo);
+      return [];
+    case "HeartbeatResponse":
+    case "ReadIndex":
+      fields.push(message.context);
+      return [];
+    case "ReadIndexResponse":
+      fields.push(message.context, message.index);
+      return [];
+    case "TimeoutNow":
+      return [];
+    default:
+      return unreachable(message);
+  }
+}
+
+function encodeStatus(status: NodeStatus, fields: Field[]): void {
+  fields.push(status.id, status.api, roles.indexOf(status.role), status.term, status.leader);
+  fields.push(status.lastIndex, status.commitIndex, status.appliedIndex, status.flushedIndex);
+  fields.push(status.stateHash?.index ?? null, status.stateHash?.hash ?? null);
+  fields.push(status.dbBytes, status.atMs, status.version);
+}

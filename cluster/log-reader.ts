@@ -1,0 +1,54 @@
+/**
+ * Reads entries back from segment files, for followers that lag behind what is in memory. Every checksum is checked.
+ */
+import type { Entry, Index } from "../raft/types.js";
+import { readBody, readHeader, recordBytes } from "./log-format.js";
+import type { LogIndex } from "./log-index.js";
+import type { Segment } from "./log-segments.js";
+import { StorageError } from "./storage-error.js";
+
+/** Read at once: entries that follow each other mostly stand beside each other. */
+const runBytesMax = 1024 * 1024;
+
+/**
+ * Entries from `from` on, at least one, all of one read; at most up to `to`, exclusive.
+ * @throws StorageError when a record is not what was written there
+ */
+export function readRun(segments: ReadonlyMap<number, Segment>, index: LogIndex, from: Index, to: Index): Entry[] {
+  const first = index.location(from);
+  const segment = segments.get(first.segment);
+  if (segment === undefined) throw new Error(`segment ${first.segment} is not open`);
+  let end = first.offset + recordBytes(first.bodyBytes);
+  let until = from + 1;
+  for (; until < to; until++) {
+    const { segment: other, offset, bodyBytes } = index.location(until);
+    const itsEnd = offset + recordBytes(bodyBytes);
+    if (other !== first.segment || itsEnd - first.offset > runBytesMax) break;
+    end = itsEnd;
+  }
+  const bytes = Buffer.allocUnsafeSlow(end - first.offset);
+  try {
+    segment.file.read(bytes, first.offset);
+  } catch (error) {
+    throw new StorageError(
+      "io",
+      "the log cannot be read",
+      { file: segment.file.path, offset: first.offset, index: from - 1 },
+      error,
+    );
+  }
+  const entries: Entry[] = [];
+  for (let at = from; at < until; at++)
+    entries.push(entryAt(bytes, index.location(at).offset - first.offset, segment, index, at, first.offset));
+  return entries;
+}
+
+function entryAt(bytes: Buffer, at: number, segment: Segment, index: LogIndex, wanted: Index, base: number): Entry {
+  const header = readHeader(bytes, at, { segment: segment.sequence, seed: segment.seed });
+  const data = header && readBody(bytes, at, header);
+  if (header?.kind !== "entry" || header.index !== wanted || header.term !== index.term(wanted) || data === undefined) {
+    const place = { file: segment.file.path, offset: base + at, index: wanted - 1 };
+    throw new StorageError("corrupt", `the log is damaged: entry ${wanted} cannot be read back`, place);
+  }
+  return { index: wanted, term: header.term, data };
+}

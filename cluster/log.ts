@@ -1,0 +1,297 @@
+/**
+ * The durable Raft log: one gathered, synced write per batch into preallocated, recycled segment files.
+ *
+ * Boundary: decides nothing about Raft. Bytes: log-format.ts; what is accepted after a crash: log-scan.ts and
+ * log-recovery.ts; why O_DSYNC: docs/decisions/006-log-sync.md. Source: reliability 0.1–0.3, 47, 49, L1–L14.
+ */
+import { performance } from "node:perf_hooks";
+import { InvariantError, invariant } from "../src/invariant.js";
+import type { Entry, HardState, Index, Term } from "../raft/types.js";
+import type { DirectoryLock } from "./directory.js";
+import { diskFiles, type Files } from "./files.js";
+import { align, encodeHardState, encodeMark, pageBytes, type Floor, type LogRecord } from "./log-format.js";
+import { LogIndex, RecentEntries } from "./log-index.js";
+import { readRun } from "./log-reader.js";
+import { recoverLog, type Recovered } from "./log-recovery.js";
+import { LogWriter } from "./log-writer.js";
+import { SegmentFiles, type Segment } from "./log-segments.js";
+import { StorageError } from "./storage-error.js";
+import type { LogStore } from "./types.js";
+
+export interface SegmentLogOptions {
+  readonly dir: string;
+  readonly clusterId: string;
+  readonly nodeId: string;
+  /** Size of a segment file; a larger entry gets a file of its own. */
+  readonly segmentBytes: number;
+  /** Data bytes of the newest entries that stay in memory. */
+  readonly recentBytesMax?: number;
+  readonly files?: Files;
+  /** There was a log here before: an empty directory is refused. */
+  readonly mustExist?: boolean;
+  /** An unfinished write, never acknowledged, was dropped at the end of the log: normal after a crash. */
+  readonly onTorn?: (place: { readonly file: string; readonly offset: number }) => void;
+}
+
+const recentBytesMaxDefault = 32 * 1024 * 1024;
+/** A mark follows this long after the last write: from then on damage to that write cannot be taken for a crash. */
+const markAfterMs = 50;
+const segmentBytesMin = 4 * pageBytes;
+
+export class SegmentLog implements LogStore {
+  readonly #dir: string;
+  readonly #lock: DirectoryLock;
+  readonly #pool: SegmentFiles;
+  readonly #segments: Map<number, Segment>;
+  readonly #index: LogIndex;
+  readonly #recent: RecentEntries;
+  readonly #writer: LogWriter;
+  #hardState: HardState;
+  #floor: Floor;
+  /** Everything durable is followed by something that proves it. */
+  #marked = false;
+  #wroteMs = 0;
+  #markTimer: NodeJS.Timeout | undefined;
+  /** Writes run one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+  #recycling: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
+
+  /**
+   * Opens or creates the log in `dir`, after taking the directory's lock.
+   * @throws StorageError when the directory is in use, damaged, cut or belongs to another node; nothing is changed then
+   */
+  static async open(options: SegmentLogOptions): Promise<SegmentLog> {
+    const { dir, files = diskFiles } = options;
+    const segmentBytes = Math.max(align(options.segmentBytes, pageBytes), segmentBytesMin);
+    const segmentOptions = { ...options, files, segmentBytes };
+    const lock = await files.lock(dir);
+    let log: SegmentLog | undefined;
+    try {
+      const names = await files.list(dir);
+      const found = await recoverLog(segmentOptions, names);
+      if (found === undefined && options.mustExist === true) {
+        throw new StorageError("corrupt", "this node has had a log, but its directory holds none", { file: dir });
+      }
+      const pool = new SegmentFiles(segmentOptions);
+      await pool.adopt(names);
+      if (found?.torn !== undefined) options.onTorn?.(found.torn);
+      log = new SegmentLog(options, { lock, pool, recovered: found ?? (await createLog(pool)) });
+      await log.#begin(found);
+      return log;
+    } catch (error) {
+      await (log === undefined ? lock.release() : log.close());
+      throw failureOf(error, dir);
+    }
+  }
+
+  private constructor(
+    options: SegmentLogOptions,
+    { lock, pool, recovered }: { lock: DirectoryLock; pool: SegmentFiles; recovered: Recovered },
+  ) {
+    this.#dir = options.dir;
+    this.#lock = lock;
+    this.#pool = pool;
+    this.#segments = new Map(recovered.live.map((segment) => [segment.sequence, segment]));
+    this.#index = recovered.index;
+    this.#recent = new RecentEntries(options.recentBytesMax ?? recentBytesMaxDefault);
+    this.#hardState = recovered.hardState;
+    this.#floor = recovered.floor;
+    const end = () => {
+      const lastIndex = this.#index.last;
+      return { lastIndex, lastTerm: this.#index.term(lastIndex) ?? 0, floor: this.#floor, hardState: this.#hardState };
+    };
+    const onSegment = (segment: Segment) => void this.#segments.set(segment.sequence, segment);
+    this.#writer = new LogWriter({ pool, end, onSegment }, recovered);
+  }
+
+  get hardState(): HardState {
+    return this.#hardState;
+  }
+
+  firstIndex(): Index {
+    return this.#index.first;
+  }
+
+  lastIndex(): Index {
+    return this.#index.last;
+  }
+
+  term(index: Index): Term | undefined {
+    return this.#index.term(index);
+  }
+
+  entries(from: Index, to: Index, bytesMax: number): Entry[] {
+    if (this.#failure !== undefined) throw this.#failure;
+    const end = Math.min(to, this.#index.last + 1);
+    if (from >= end) return [];
+    invariant(from >= this.#index.first, `entry ${from} was cut off`);
+    let bytes = 0;
+    let until = from;
+    for (; until < end; until++) {
+      bytes += this.#index.location(until).bodyBytes;
+      if (bytes > bytesMax && until > from) break;
+    }
+    const entries: Entry[] = [];
+    try {
+      for (let index = from; index < until; index = from + entries.length) {
+        const recent = this.#recent.get(index);
+        if (recent !== undefined) entries.push(recent);
+        else for (const entry of readRun(this.#segments, this.#index, index, until)) entries.push(entry);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    return entries;
+  }
+
+  /**
+   * `entries[0]` must be new or in conflict with what is stored at its index. A batch is all or nothing after a crash,
+   * unless it is larger than a segment: then a prefix of it may stand, the hard state first.
+   */
+  append({
+    hardState,
+    entries,
+  }: {
+    readonly hardState?: HardState;
+    readonly entries: readonly Entry[];
+  }): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#checkOrder(entries);
+      const records: LogRecord[] =
+        hardState === undefined ? [] : [this.#writer.record("hardState", encodeHardState(hardState))];
+      const first = records.length;
+      for (const { index, term, data } of entries) records.push({ kind: "entry", index, term, body: data });
+      let reported = 0;
+      await this.#writer.write(records, ({ count, segment, offsets }) => {
+        if (hardState !== undefined && reported === 0) this.#hardState = hardState;
+        const part = entries.slice(Math.max(0, reported - first), reported + count - first);
+        const skipped = count - part.length;
+        for (const [position, { index, term, data }] of part.entries()) {
+          const offset = offsets[skipped + position];
+          invariant(offset !== undefined, "each record has a place");
+          this.#index.set(index, term, { segment, offset, bodyBytes: data.length });
+        }
+        this.#recent.append(part);
+        reported += count;
+      });
+      if (records.length > 0) this.#markSoon();
+    });
+  }
+
+  async compact(index: Index): Promise<void> {
+    const dropped = await this.#exclusive(async () => {
+      const needed = Math.max(index + 1, this.#index.first);
+      const segment = needed > this.#index.last ? this.#writer.segment : this.#index.location(needed).segment;
+      if (segment <= this.#floor.segment) return [];
+      const first = this.#index.firstIn(segment);
+      const prevTerm = this.#index.term(first - 1);
+      invariant(prevTerm !== undefined, `the log knows the term of ${first - 1}`);
+      this.#floor = { segment, index: first, prevTerm };
+      await this.#mark();
+      this.#index.dropBelow(first, prevTerm);
+      const gone = [...this.#segments.values()].filter(({ sequence }) => sequence < segment);
+      for (const { sequence } of gone) this.#segments.delete(sequence);
+      return gone;
+    });
+    if (dropped.length > 0) await this.#recycle(dropped);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#markTimer);
+    await this.#exclusive(() => (this.#marked ? Promise.resolve() : this.#mark())).catch(() => undefined);
+    this.#failure ??= new Error("the log is closed");
+    await this.#recycling;
+    await this.#pool.close();
+    for (const { file } of this.#segments.values()) await file.close();
+    this.#segments.clear();
+    await this.#lock.release();
+  }
+
+  /** Makes the log writable: an opening record where there is none, a mark where an unfinished write was dropped. */
+  async #begin(found: Recovered | undefined): Promise<void> {
+    if (found?.next !== undefined) this.#pool.adoptNext(found.next);
+    await this.#exclusive(() => this.#mark(found?.torn !== undefined));
+    this.#pool.prepare(this.#writer.segment + 1);
+    if (found !== undefined && found.leftovers.length > 0) await this.#recycle(found.leftovers);
+  }
+
+  async #mark(littered = false): Promise<void> {
+    const mark = this.#writer.record("mark", encodeMark({ floor: this.#floor, littered }));
+    await this.#writer.write([mark], () => undefined);
+    this.#marked = true;
+  }
+
+  #markSoon(): void {
+    this.#marked = false;
+    this.#wroteMs = performance.now();
+    this.#markTimer ??= setTimeout(() => this.#markWhenQuiet(), markAfterMs).unref();
+  }
+
+  #markWhenQuiet(): void {
+    this.#markTimer = undefined;
+    if (this.#marked || this.#failure !== undefined) return;
+    const quietMs = performance.now() - this.#wroteMs;
+    if (quietMs < markAfterMs) {
+      this.#markTimer = setTimeout(() => this.#markWhenQuiet(), markAfterMs - quietMs).unref();
+    } else {
+      // A failure poisons the log; whoever appends next hears of it.
+      this.#exclusive(() => this.#mark()).catch(() => undefined);
+    }
+  }
+
+  #checkOrder(entries: readonly Entry[]): void {
+    const { first, last } = this.#index;
+    const start = entries[0]?.index ?? first;
+    invariant(start >= first && start <= last + 1, `entry ${start} does not follow ${last}`);
+    for (const [position, { index }] of entries.entries())
+      invariant(index === start + position, `entry ${index} is out of order`);
+  }
+
+  async #recycle(segments: readonly Segment[]): Promise<void> {
+    const done = this.#recycling.then(() => this.#pool.recycle(segments));
+    this.#recycling = done.catch((error: unknown) => void this.#fail(error));
+    await done;
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure;
+      return work();
+    });
+    this.#queue = run.then(
+      () => undefined,
+      (error: unknown) => void this.#fail(error),
+    );
+    return run.catch((error: unknown) => {
+      throw this.#fail(error);
+    });
+  }
+
+  /** The first failure is final: what is on disk is unknown from then on (reliability 0.1, 0.3). */
+  #fail(error: unknown): Error {
+    this.#failure ??= failureOf(error, this.#dir);
+    return this.#failure;
+  }
+}
+
+function failureOf(error: unknown, dir: string): Error {
+  if (error instanceof StorageError || error instanceof InvariantError) return error;
+  return new StorageError("io", "the log cannot be written", { file: dir }, error);
+}
+
+async function createLog(pool: SegmentFiles): Promise<Recovered> {
+  const segment = await pool.take(1, 0);
+  return {
+    live: [segment],
+    next: undefined,
+    leftovers: [],
+    index: new LogIndex(1, 0),
+    hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
+    floor: { segment: 1, index: 1, prevTerm: 0 },
+    cursor: { offset: pageBytes, prev: segment.seed, batch: 1 },
+    begun: false,
+    sealed: 0,
+    torn: undefined,
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * One generation of records that are applied but not yet in LevelDB: decoded, immutable, by key.
+ */
+import { compareKeys } from "./key-order.js";
+
+/** Checksum of a record that is not there. */
+export const absent = -1;
+
+export interface Slot {
+  /** Undefined: deleted. */
+  value: unknown;
+  /** Estimated size, key included. */
+  bytes: number;
+  /**
+   * What LevelDB holds for the key below this generation: a checksum, {@link absent}, or the slot of the generation that
+   * is being written just now. Undefined: not known, to be read when this one is written.
+   */
+  base: number | Slot | undefined;
+  /** Checksum as written; set when the generation is. */
+  sum: number;
+}
+
+export class Overlay {
+  readonly slots = new Map<string, Slot>();
+  /** Estimate of what it takes in memory and, encoded, in a batch. */
+  bytes = 0;
+  #sorted: string[] = [];
+  /** Keys that are not in `#sorted` yet. */
+  #added: string[] = [];
+
+  /** `base` is only asked for a key that is new here. */
+  set(key: string, value: unknown, base: () => Slot["base"]): void {
+    const bytes = key.length + estimateBytes(value);
+    const slot = this.slots.get(key);
+    if (slot === undefined) {
+      this.slots.set(key, { value, bytes, base: base(), sum: absent });
+      this.#added.push(key);
+      this.bytes += bytes;
+    } else {
+      this.bytes += bytes - slot.bytes;
+      slot.value = value;
+      slot.bytes = bytes;
+    }
+  }
+
+  /** In key order, deletions included, until `limit` records that are there. */
+  page(gte: string, lt: string, limit: number): [string, unknown][] {
+    const keys = this.#order();
+    const page: [string, unknown][] = [];
+    let live = 0;
+    for (let at = lowerBound(keys, gte); at < keys.length && live < limit; at++) {
+      const key = keys[at] ?? "";
+      if (compareKeys(key, lt) >= 0) break;
+      const value = this.slots.get(key)?.value;
+      if (value !== undefined) live++;
+      page.push([key, value]);
+    }
+    return page;
+  }
+
+  #order(): readonly string[] {
+    if (this.#added.length > 0) {
+      this.#sorted = merge(this.#sorted, this.#added.sort(compareKeys));
+      this.#added = [];
+    }
+    return this.#sorted;
+  }
+}
+
+function merge(a: readonly string[], b: readonly string[]): string[] {
+  const merged: string[] = [];
+  let at = 0;
+  for (const key of b) {
+    const until = lowerBound(a, key, at);
+    for (; at < until; at++) merged.push(a[at] ?? "");
+    merged.push(key);
+  }
+  for (; at < a.length; at++) merged.push(a[at] ?? "");
+  return merged;
+}
+
+function lowerBound(keys: readonly string[], wanted: string, from = 0): number {
+  let low = from;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(keys[middle] ?? "", wanted) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Members looked at before the rest of a value is guessed from them. */
+const sampleMax = 64;
+const slotBytes = 96;
+
+/** Rough, cheap, and proportional: a bound on memory needs no more. */
+export function estimateBytes(value: unknown): number {
+  return slotBytes + sizeOf(value, { left: sampleMax });
+}
+
+function sizeOf(value: unknown, sample: { left: number }): number {
+  if (typeof value === "string") return 16 + value.length;
+  if (typeof value !== "object" || value === null) return 8;
+  if (value instanceof Uint8Array) return 64 + value.length;
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  let bytes = 0;
+  for (const [position, member] of members.entries()) {
+    if (sample.left-- <= 0) return 32 + (bytes / Math.max(position, 1)) * members.length;
+    bytes += 8 + sizeOf(member, sample);
+  }
+  return 32 + bytes;
+}

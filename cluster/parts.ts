@@ -1,0 +1,180 @@
+/**
+ * The parts of one node, built around each other. Nothing runs yet: start.ts sets them going.
+ */
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { Machine } from "../src/select/machine.js";
+import { keys } from "../src/select/keys.js";
+import type { Command } from "../src/select/command.js";
+import type { HandOut } from "../src/select/outcome.js";
+import type { Meta } from "../src/select/types.js";
+import { Raft } from "../raft/raft.js";
+import { CallbackDuty } from "./callback-duty.js";
+import { openCallbacks, type Callbacks } from "./callbacks.js";
+import type { Driver } from "./driver.js";
+import { Duties } from "./duties.js";
+import { Feed } from "./feed.js";
+import { Intake } from "./intake.js";
+import { createMetrics, type Metrics } from "./metrics.js";
+import type { Member } from "./node.js";
+import { Proposals } from "./proposals.js";
+import { Reads } from "./reads.js";
+import { StatusBoard } from "./status.js";
+import { Timers } from "./timers.js";
+import type { LogStore, NodeConfig, Peers, Store } from "./types.js";
+import { Waits } from "./waits.js";
+
+export interface NodeHooks {
+  readonly version: string;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Wire JSON of a hand-out, for callbacks. */
+  readonly render: (handOut: HandOut) => Buffer;
+  /** A state returned by a callback, as a put-back. @throws SlctError */
+  readonly parseReturned: (id: string, lock: string, body: Buffer) => Command;
+  /** The node must end: nothing that was in flight is acknowledged. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** Storage and engine, open. */
+export interface Opened {
+  readonly epoch: number;
+  readonly log: LogStore;
+  readonly store: Store & { readonly congested: boolean };
+  readonly machine: Machine;
+}
+
+/** What the parts call but is built after them; set before anything runs. */
+export interface Late {
+  member: Member;
+  driver: Driver;
+  peers: Peers & { queuedBytes(): number };
+  stop: () => Promise<void>;
+}
+
+export type BuiltParts = Omit<Parts, "peers">;
+
+/** Everything a node is made of. */
+export interface Parts {
+  readonly config: NodeConfig;
+  readonly epoch: number;
+  readonly version: string;
+  readonly store: Store;
+  readonly machine: Machine;
+  readonly raft: Raft;
+  readonly intake: Intake;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly waits: Waits;
+  readonly timers: Timers;
+  readonly duties: Duties;
+  readonly callbacks: CallbackDuty;
+  readonly feed: Feed;
+  readonly board: StatusBoard;
+  readonly metrics: Metrics;
+  readonly peers: Peers & { queuedBytes(): number };
+  readonly scrape: () => Promise<string>;
+  /** Runs a turn of the driver soon. */
+  readonly wake: () => void;
+  readonly logger: Logger;
+  /** Ends what runs, in the opposite order of the start. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Entry bytes of one AppendEntries. */
+const appendBytesMax = 1024 * 1024;
+/** AppendEntries in flight per follower. */
+const inflightMax = 64;
+/** Entry bytes proposed and not yet committed, at the leader. */
+const uncommittedBytesMax = 64 * 1024 * 1024;
+/** Election timeouts of silence after which what a node left parked is dropped. */
+const forgetAfterTimeouts = 4;
+
+const noStates = { waiting: 0, pending: 0, running: 0, done: 0, paused: 0 };
+
+export function buildParts(
+  config: NodeConfig,
+  hooks: NodeHooks,
+  opened: Opened,
+  late: Late,
+): { parts: BuiltParts; raft: Raft; dispatcher: Callbacks } {
+  const { epoch, log, store, machine } = opened;
+  const { logger, registry, onFatal } = hooks;
+  const submit = (command: Command) => late.member.submit(command);
+  const onError = (message: string, error: unknown) => logger.warn({ err: error }, message);
+  const wake = () => late.driver.wake();
+  const clock = Date.now;
+  const raft = createRaft(config, log, store);
+  const metrics = createMetrics(registry, {
+    read: () => late.member.gauges(),
+    states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
+  });
+  const proposals = new Proposals({
+    ...{ node: config.id, epoch, proposalsMax: config.proposalsMax, proposalBytesMax: config.proposalBytesMax },
+    ...{ timeoutMs: config.requestTimeoutMs, wake },
+    send: (leader, term, batch) => late.member.sendProposals(leader, term, batch),
+    observe: (seconds) => metrics.commitSeconds.observe(seconds),
+  });
+  const reads = new Reads({
+    ...{ readsMax: config.waitsMax, timeoutMs: config.requestTimeoutMs, wake },
+    applied: () => store.appliedIndex,
+    ask: (context) => raft.readIndex(context),
+  });
+  const replayedTo = log.lastIndex();
+  const waits = new Waits({ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError });
+  const timers = new Timers({
+    ...{ store, submit, clock, onError: onFatal },
+    observeLateness: (seconds) => metrics.timerLagSeconds.observe(seconds),
+  });
+  const forgetAfterMs = forgetAfterTimeouts * config.electionTicks * config.tickMs;
+  const duties = new Duties({ raft, store, timers, settings: config.settings, forgetAfterMs, submit, onError });
+  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics });
+  const board = new StatusBoard({
+    ...{ store, clock, onError: onFatal },
+    others: config.members.map(({ id }) => id).filter((id) => id !== config.id),
+    own: () => late.member.ownStatus(),
+    send: (to, frame) => late.peers.send(to, frame),
+  });
+  const parts: BuiltParts = {
+    ...{ config, epoch, store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
+    ...{ version: hooks.version, logger, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
+    intake: new Intake(raft, clock, () => store.congested),
+    feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax),
+  };
+  return { parts, raft, dispatcher };
+}
+
+function buildCallbacks(
+  config: NodeConfig,
+  hooks: NodeHooks,
+  { submit, waits, metrics }: { submit: Member["submit"]; waits: Waits; metrics: Metrics },
+): { callbacks: CallbackDuty; dispatcher: Callbacks } {
+  const callbacks: CallbackDuty = new CallbackDuty({
+    ...{ slots: config.callback.slots, leaseMs: config.settings.callbackLeaseMs, submit },
+    newRef: () => waits.newRef(),
+    take: (handOuts) => dispatcher.take(handOuts),
+  });
+  const dispatcher: Callbacks = openCallbacks({
+    ...{ config: config.callback, nodeId: config.id, propose: submit },
+    ...{ render: hooks.render, parse: hooks.parseReturned, random: Math.random, now: Date.now },
+    onFree: (slots) => callbacks.freed(slots),
+    onEnd: (end) => metrics.callbacks.inc({ end }),
+  });
+  return { callbacks, dispatcher };
+}
+
+function createRaft(config: NodeConfig, log: LogStore, store: Store): Raft {
+  return new Raft({
+    id: config.id,
+    voters: config.members.map(({ id }) => id),
+    electionTicks: config.electionTicks,
+    heartbeatTicks: config.heartbeatTicks,
+    random: Math.random,
+    log,
+    hardState: log.hardState,
+    appliedIndex: store.appliedIndex,
+    ...{ appendBytesMax, inflightMax, uncommittedBytesMax },
+    preVote: true,
+    checkQuorum: true,
+  });
+}

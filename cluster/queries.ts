@@ -1,0 +1,131 @@
+/**
+ * Local reads of records: one state or channel, and pages of them. Freshness is settled before (reads.ts).
+ */
+import { keys } from "../src/select/keys.js";
+import type { Chan, Raw, State, Status, Waiter } from "../src/select/types.js";
+import { compareKeys } from "./key-order.js";
+import type { Store } from "./types.js";
+
+export interface StateRecord {
+  readonly state: State;
+  readonly data?: Raw;
+}
+
+export interface ChanRecord {
+  readonly chan: Chan;
+  readonly oldestWaiterMs?: number;
+}
+
+/** Records looked at for one page, so that a rare status cannot make a request read everything. */
+const scanMax = 10_000;
+const pageMax = 1000;
+const lastPoint = "\u{10ffff}";
+/** Waiters followed to find the states that wait on a channel. */
+const walkMax = 10_000;
+
+export function readState(store: Store, id: string): StateRecord | undefined {
+  const state = store.get(keys.state(id)) as State | undefined;
+  return state === undefined || state.anonymous !== undefined ? undefined : withData(store, state);
+}
+
+export function readChan(store: Store, id: string): ChanRecord | undefined {
+  const chan = store.get(keys.chan(id)) as Chan | undefined;
+  return chan && withOldest(store, chan);
+}
+
+export async function listStates(
+  store: Store,
+  query: { prefix: string; status?: Status; chan?: string; cursor?: string; limit: number },
+): Promise<{ states: StateRecord[]; cursor?: string }> {
+  const wanted = ({ id, status, anonymous }: State) =>
+    anonymous === undefined && id.startsWith(query.prefix) && (query.status === undefined || status === query.status);
+  if (query.chan !== undefined) {
+    const found = statesOn(store, query.chan).filter(
+      (state) => wanted(state) && (query.cursor === undefined || compareKeys(state.id, query.cursor) > 0),
+    );
+    const page = found.slice(0, query.limit).map((state) => withData(store, state));
+    return found.length > page.length ? { states: page, cursor: page.at(-1)?.state.id ?? "" } : { states: page };
+  }
+  const states: StateRecord[] = [];
+  const cursor = await scan(store, keys.state(""), query, (value) => {
+    const state = value as State;
+    if (wanted(state)) states.push(withData(store, state));
+    return { id: state.id, full: states.length >= query.limit };
+  });
+  return cursor === undefined ? { states } : { states, cursor };
+}
+
+export async function listChans(
+  store: Store,
+  query: { prefix: string; cursor?: string; limit: number },
+): Promise<{ chans: ChanRecord[]; cursor?: string }> {
+  const chans: ChanRecord[] = [];
+  const cursor = await scan(store, keys.chan(""), query, (value) => {
+    const chan = value as Chan;
+    chans.push(withOldest(store, chan));
+    return { id: chan.id, full: chans.length >= query.limit };
+  });
+  return cursor === undefined ? { chans } : { chans, cursor };
+}
+
+/** Visits records under a prefix in key order; returns the cursor if it stopped before the end. */
+async function scan(
+  store: Pick<Store, "range">,
+  root: string,
+  query: { prefix: string; cursor?: string; limit: number },
+  visit: (value: unknown) => { id: string; full: boolean },
+): Promise<string | undefined> {
+  let gte = root + query.prefix;
+  // A cursor from before the prefix is nobody's: it does not widen the range.
+  const after = query.cursor === undefined ? gte : `${root}${query.cursor}\0`;
+  if (compareKeys(after, gte) > 0) gte = after;
+  const lt = successor(root + query.prefix);
+  // Most often the first page is enough; behind a filter that hits rarely they grow.
+  let limit = Math.min(pageMax, query.limit);
+  for (let scanned = 0; ;) {
+    const page = await store.range({ gte, lt, limit });
+    for (const [key, value] of page) {
+      const { id, full } = visit(value);
+      gte = `${key}\0`;
+      if (full || ++scanned >= scanMax) return id;
+    }
+    if (page.length < limit) return undefined;
+    limit = Math.min(pageMax, limit * 4);
+  }
+}
+
+/** The least string behind all that start with `prefix`, in the order of code points. */
+function successor(prefix: string): string {
+  const points = [...prefix];
+  while (points.at(-1) === lastPoint) points.pop();
+  const last = points.pop()?.codePointAt(0) ?? 0;
+  // There are no code points between these two.
+  return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
+}
+
+function statesOn(store: Store, id: string): State[] {
+  const chan = store.get(keys.chan(id)) as Chan | undefined;
+  const found = new Map<string, State>();
+  for (const head of [chan?.sendq.head, chan?.recvq.head]) {
+    let key = head;
+    for (let walked = 0; key !== undefined && walked < walkMax; walked++) {
+      const waiter = store.get(key) as Waiter;
+      const state = store.get(keys.state(waiter.state)) as State;
+      found.set(state.id, state);
+      key = waiter.next;
+    }
+  }
+  return [...found.values()].sort((a, b) => compareKeys(a.id, b.id));
+}
+
+function withData(store: Store, state: State): StateRecord {
+  const data = store.get(keys.data(state.id)) as Raw | undefined;
+  return data === undefined ? { state } : { state, data };
+}
+
+function withOldest(store: Store, chan: Chan): ChanRecord {
+  const heads = [chan.sendq.head, chan.recvq.head].flatMap((key) =>
+    key === undefined ? [] : [(store.get(key) as Waiter).sinceMs],
+  );
+  return heads.length === 0 ? { chan } : { chan, oldestWaiterMs: Math.min(...heads) };
+}

@@ -1,0 +1,177 @@
+/**
+ * Opens one member: storage, cores, peers, loop; and closes it in the opposite order.
+ *
+ * The log is replayed from the index that the applied store has on disk. Any error of storage or of an invariant goes to
+ * `onFatal`, and nothing is acknowledged afterwards.
+ */
+import { join } from "node:path";
+import { invariant } from "../src/invariant.js";
+import { keys } from "../src/select/keys.js";
+import { Machine } from "../src/select/machine.js";
+import type { Demand, Meta } from "../src/select/types.js";
+import type { Raft } from "../raft/raft.js";
+import { Driver } from "./driver.js";
+import { findIdentity, openIdentity } from "./identity.js";
+import { SegmentLog } from "./log.js";
+import { Member } from "./node.js";
+import { buildParts, type BuiltParts, type Late, type NodeHooks, type Opened } from "./parts.js";
+import { openPeers, type PeersOptions } from "./peers.js";
+import { LevelStore } from "./store.js";
+import type { LogStore, NodeConfig, Peers, Store } from "./types.js";
+
+/** How often the log is cut below what every member has and the store has flushed. */
+const compactMs = 2000;
+const forgetRetryMs = 500;
+/** Records read at once when the indexes are rebuilt. */
+const loadPage = 10_000;
+
+/** Opens the links to the other members; nothing arrives before it has resolved. */
+export type OpenLinks = (options: PeersOptions) => Promise<Peers & { queuedBytes(): number }>;
+
+/**
+ * @param openLinks another way to reach the members than over the network
+ * @throws Error with a clear message when the data directory is damaged, in use, or belongs to another node
+ */
+export async function openNode(
+  config: NodeConfig,
+  hooks: NodeHooks,
+  openLinks: OpenLinks = openPeers,
+): Promise<Member> {
+  const { id, clusterId, dataDir } = config;
+  const known = findIdentity(dataDir, clusterId, id);
+  const log = await SegmentLog.open({
+    ...{ dir: join(dataDir, "log"), clusterId, nodeId: id, segmentBytes: config.logSegmentBytes },
+    mustExist: known !== undefined,
+  });
+  let store: LevelStore | undefined;
+  try {
+    // Without its epochs the node could take what an earlier run began for its own.
+    invariant(known !== undefined || log.lastIndex() === 0, `${dataDir} has a log, but its identity.json is missing`);
+    const { epoch } = openIdentity(dataDir, clusterId, id);
+    const { overlayBytesMax } = config;
+    store = await LevelStore.open({ dir: join(dataDir, "store"), overlayBytesMax, onError: hooks.onFatal });
+    invariant(
+      store.appliedIndex <= log.lastIndex(),
+      `the log ends at ${log.lastIndex()}, but ${store.appliedIndex} is applied: log files are missing`,
+    );
+    const machine = new Machine(store);
+    await loadIndexes(store, machine);
+    return await start(config, { ...hooks, openLinks }, { epoch, log, store, machine });
+  } catch (error) {
+    await Promise.allSettled([store?.close(), log.close()]);
+    throw error;
+  }
+}
+
+async function start(config: NodeConfig, hooks: NodeHooks & { openLinks: OpenLinks }, opened: Opened): Promise<Member> {
+  const late = {} as Late;
+  const { parts, raft, dispatcher } = buildParts(config, hooks, opened, late);
+  const self = config.members.find(({ id }) => id === config.id);
+  invariant(self !== undefined, `node ${config.id} is not a member`);
+  const links = hooks.openLinks({
+    self,
+    members: config.members,
+    clusterId: config.clusterId,
+    epoch: opened.epoch,
+    handler: {
+      onFrame: (from, frame) => late.member.onFrame(from, frame),
+      onLink: (to) => late.member.onLink(to),
+    },
+    logger: hooks.logger,
+  });
+  late.peers = await links.catch((error: unknown) => {
+    parts.board.close();
+    throw error;
+  });
+  const node = new Member({ ...parts, peers: late.peers });
+  late.member = node;
+  late.driver = createDriver(node, late, { ...opened, raft, parts, onFatal: hooks.onFatal });
+  const ticker = setInterval(() => node.tick(), config.tickMs);
+  let compacting: Promise<void> | undefined;
+  const compactor = setInterval(() => {
+    compacting ??= compact(opened.log, opened.store, raft)
+      .catch(hooks.onFatal)
+      .finally(() => (compacting = undefined));
+  }, compactMs);
+  late.stop = async () => {
+    await dispatcher.close();
+    clearInterval(ticker);
+    clearInterval(compactor);
+    node.closeParts();
+    await late.driver.close();
+    await late.peers.close();
+    await compacting;
+    await opened.log.close();
+    await opened.store.close();
+  };
+  // Alone there is nobody to wait for.
+  if (config.members.length === 1) raft.campaign();
+  node.begin();
+  void forgetEarlier(node, opened.epoch);
+  return node;
+}
+
+/** What an earlier run of this node left parked has nobody to answer any more. */
+async function forgetEarlier(node: Member, epoch: number): Promise<void> {
+  while (!node.closing) {
+    const done = await node.submit({ kind: "forget", node: node.id, epoch }).then(
+      ({ outcome }) => outcome.ok,
+      () => false,
+    );
+    if (done) return;
+    await new Promise((resolve) => setTimeout(resolve, forgetRetryMs).unref());
+  }
+}
+
+function createDriver(
+  node: Member,
+  late: Late,
+  {
+    raft,
+    log,
+    store,
+    machine,
+    parts,
+    onFatal,
+  }: Opened & { raft: Raft; parts: BuiltParts; onFatal: (error: unknown) => void },
+): Driver {
+  return new Driver({
+    ...{ raft, log, store, machine },
+    nowMs: (store.get(keys.meta) as Meta | undefined)?.nowMs ?? 0,
+    host: {
+      beforeTurn: () => node.beforeTurn(),
+      send: (message) => late.peers.send(message.to, { kind: "raft", message }),
+      onApplied: (entry) => node.onApplied(entry),
+      onTerm: (term) => node.onTerm(term),
+      onReads: (states) => parts.reads.onReads(states),
+      onProgress: (index) => node.onProgress(index),
+      observeSync: (seconds, entries) => {
+        parts.metrics.syncSeconds.observe(seconds);
+        parts.metrics.batchEntries.observe(entries);
+      },
+      onFatal,
+    },
+  });
+}
+
+async function compact(log: LogStore, store: Store, raft: Raft): Promise<void> {
+  await log.compact(Math.min(store.flushedIndex, raft.compactTo));
+}
+
+async function loadIndexes(store: Store, machine: Machine): Promise<void> {
+  const pending: [number, string][] = [];
+  for await (const [key, id] of all(store, "p\0", "p\u0001")) pending.push([Number(key.slice(2)), id as string]);
+  const demands: Demand[] = [];
+  for await (const [, demand] of all(store, "q\0", "q\u0001")) demands.push(demand as Demand);
+  machine.load(pending, demands);
+}
+
+async function* all(store: Store, first: string, lt: string): AsyncGenerator<[string, unknown]> {
+  for (let gte = first; ;) {
+    const page = await store.range({ gte, lt, limit: loadPage });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < loadPage) return;
+    gte = `${last[0]}\0`;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Walks over LevelDB in key order: one page merged with dirty records, or everything.
+ */
+import { performance } from "node:perf_hooks";
+import { setTimeout as pause } from "node:timers/promises";
+import { compareKeys } from "./key-order.js";
+
+/** What is used of a LevelDB iterator. Its view is that of the moment it was made. */
+export interface RecordIterator {
+  nextv(size: number): Promise<[string, Buffer][]>;
+  close(): Promise<void>;
+}
+
+type Page = readonly (readonly [key: string, value: unknown])[];
+
+const batchMax = 1000;
+
+/** Two pages in key order as one; where both have a key, `newer` counts. */
+export function mergePages(newer: Page, older: Page): Page {
+  if (older.length === 0) return newer;
+  const merged: (readonly [string, unknown])[] = [];
+  let at = 0;
+  for (const entry of newer) {
+    for (let next = older[at]; next !== undefined && compareKeys(next[0], entry[0]) < 0; next = older[++at])
+      merged.push(next);
+    if (older[at]?.[0] === entry[0]) at++;
+    merged.push(entry);
+  }
+  return [...merged, ...older.slice(at)];
+}
+
+/**
+ * The first `limit` records of an iterator overlaid by `dirty`, where undefined means deleted. `dirty` reaches at least as
+ * far as its own `limit`-th record that is there.
+ */
+export async function readPage(
+  iterator: RecordIterator,
+  dirty: Page,
+  limit: number,
+  decode: (key: string, stored: Buffer) => unknown,
+): Promise<[key: string, value: unknown][]> {
+  const page: [string, unknown][] = [];
+  const add = (key: string, value: unknown) => {
+    if (value !== undefined && page.length < limit) page.push([key, value]);
+  };
+  let at = 0;
+  while (page.length < limit) {
+    const stored = await iterator.nextv(Math.min(batchMax, limit - page.length));
+    if (stored.length === 0) break;
+    for (const [key, bytes] of stored) {
+      let next = dirty[at];
+      for (; next !== undefined && compareKeys(next[0], key) < 0; next = dirty[++at]) add(next[0], next[1]);
+      if (next?.[0] === key) {
+        add(key, next[1]);
+        at++;
+      } else if (page.length < limit) {
+        add(key, decode(key, bytes));
+      }
+    }
+  }
+  for (let next = dirty[at]; next !== undefined && page.length < limit; next = dirty[++at]) add(next[0], next[1]);
+  return page;
+}
+
+/**
+ * Visits every record, using no more than `share` of the time.
+ * @returns false if it was stopped before the end
+ */
+export async function scan(
+  iterator: RecordIterator,
+  { share, stopped }: { readonly share: number; readonly stopped: () => boolean },
+  visit: (key: string, stored: Buffer) => void,
+): Promise<boolean> {
+  try {
+    for (;;) {
+      const startedMs = performance.now();
+      if (stopped()) return false;
+      const records = await iterator.nextv(batchMax);
+      if (records.length === 0) return !stopped();
+      for (const [key, stored] of records) visit(key, stored);
+      if (share < 1) await pause(((performance.now() - startedMs) * (1 - share)) / share, undefined, { ref: false });
+    }
+  } finally {
+    await iterator.close();
+  }
+}

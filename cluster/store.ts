@@ -1,0 +1,294 @@
+/**
+ * The applied records: a dirty overlay over LevelDB, written lazily in atomic batches.
+ *
+ * The Raft log makes records durable, LevelDB only saves replaying it from the start: after a crash the applied index that
+ * stands in LevelDB is the truth. While one generation of the overlay is written, the next takes the writes that come
+ * meanwhile; what was written last stays as a cache. Any error of LevelDB is final (reliability 0.1): it goes to `onError`
+ * and every later call throws it. Damage that LevelDB does not report is found by level-check.ts when the store opens, by
+ * the checksum of each record when it is read, and by {@link LevelStore.verify}. Source: design decision 3.
+ */
+import { invariant } from "../src/invariant.js";
+import type { Index, Term } from "../raft/types.js";
+import { lockDirectory, type DirectoryLock } from "./directory.js";
+import { failureOf, fileBytes, openRecord, openRecords, verifyRecords, type Db } from "./level-open.js";
+import { absent, estimateBytes, Overlay, type Slot } from "./overlay.js";
+import { writeGeneration } from "./store-flush.js";
+import { mergePages, readPage } from "./store-range.js";
+import type { AppliedMark } from "./store-record.js";
+import type { Store } from "./types.js";
+
+export interface LevelStoreOptions {
+  readonly dir: string;
+  /** Estimated bytes of dirty records from which on they are written. Up to three times as much stays in memory. */
+  readonly overlayBytesMax: number;
+  /** The store failed or its content is damaged; called once. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Written at the latest after this many entries, so that a restart replays no more. */
+const flushEntriesMax = 50_000;
+/** What a read finds for a key that is not there. */
+const nothing = { value: undefined, sum: absent } as const;
+/** Part of the time that checking in the background may take. */
+const backgroundShare = 0.25;
+
+export class LevelStore implements Store {
+  readonly #dir: string;
+  readonly #db: Db;
+  readonly #lock: DirectoryLock;
+  readonly #overlayBytesMax: number;
+  readonly #onError: (error: unknown) => void;
+  #active = new Overlay();
+  /** Being written. */
+  #frozen: Overlay | undefined;
+  /** As in LevelDB: the generation written last, and what was read since. */
+  #clean: Map<string, Slot> = new Map();
+  #cleanBytes = 0;
+  #appliedIndex: Index;
+  #appliedTerm: Term;
+  #flushed: AppliedMark;
+  /** Applied index of what is being written. */
+  #frozenIndex: Index | undefined;
+  #entriesSince = 0;
+  /** Writes of an entry that is not complete: nothing may be frozen. */
+  #open = false;
+  #flushing: Promise<void> | undefined;
+  #verifying: Promise<void> | undefined;
+  #closing = false;
+  #failure: Error | undefined;
+
+  /**
+   * Opens or creates the store in `dir`. If it was not closed in order, all records are checked in the background.
+   * @throws StorageError when the directory is in use or damaged
+   */
+  static async open(options: LevelStoreOptions): Promise<LevelStore> {
+    const { dir } = options;
+    const lock = await lockDirectory(dir);
+    try {
+      const { db, applied } = await openRecords(dir);
+      const store = new LevelStore(options, db, lock, applied);
+      if (!applied.closed) store.verify({ share: backgroundShare }).catch(() => undefined);
+      return store;
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  private constructor(options: LevelStoreOptions, db: Db, lock: DirectoryLock, flushed: AppliedMark) {
+    this.#dir = options.dir;
+    this.#db = db;
+    this.#lock = lock;
+    this.#overlayBytesMax = options.overlayBytesMax;
+    this.#onError = options.onError;
+    this.#flushed = flushed;
+    this.#appliedIndex = flushed.index;
+    this.#appliedTerm = flushed.term;
+  }
+
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  get appliedTerm(): Term {
+    return this.#appliedTerm;
+  }
+
+  get flushedIndex(): Index {
+    return this.#flushed.index;
+  }
+
+  /** Writing does not keep up: nothing new should be taken in. */
+  get congested(): boolean {
+    return this.#flushing !== undefined && this.#active.bytes > 2 * this.#overlayBytesMax;
+  }
+
+  get(key: string): unknown {
+    if (this.#failure !== undefined) throw this.#failure;
+    const slot = this.#active.slots.get(key) ?? this.#below(key);
+    return slot === undefined ? this.#read(key) : slot.value;
+  }
+
+  put(key: string, value: unknown): void {
+    invariant(value !== undefined, `a record is put, not deleted: ${key}`);
+    this.#set(key, value);
+  }
+
+  del(key: string): void {
+    this.#set(key, undefined);
+  }
+
+  advance(index: Index, term: Term): void {
+    invariant(index >= this.#appliedIndex, `applied ${index} after ${this.#appliedIndex}`);
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
+    this.#open = false;
+    this.#entriesSince++;
+    this.#flushIfDue();
+  }
+
+  /** Resolves when everything applied so far is in LevelDB. */
+  async flush(): Promise<void> {
+    const generation = this.#active;
+    const isWritten = generation.slots.size === 0 && this.#appliedIndex === (this.#frozenIndex ?? this.#flushed.index);
+    while (!isWritten && this.#active === generation) {
+      if (this.#flushing === undefined) this.#startFlush(false);
+      else await this.#flushing;
+    }
+    await this.#flushing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async range(options: {
+    readonly gte: string;
+    readonly lt: string;
+    readonly limit: number;
+  }): Promise<[string, unknown][]> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { gte, lt, limit } = options;
+    // Both overlays and the iterator's view are taken before anything else can be applied.
+    const newer = this.#active.page(gte, lt, limit);
+    // Each of them may hide one of the older ones.
+    const dirty = mergePages(newer, this.#frozen?.page(gte, lt, limit + newer.length) ?? []);
+    const iterator = this.#db.iterator({ gte, lt });
+    try {
+      return await readPage(iterator, dirty, limit, (key, stored) => openRecord(this.#dir, key, stored).value);
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async stateHash(): Promise<{ readonly index: Index; readonly hash: string }> {
+    await this.flush();
+    return { index: this.#flushed.index, hash: this.#flushed.hash.digits };
+  }
+
+  sizeBytes(): Promise<number> {
+    return fileBytes(this.#dir);
+  }
+
+  /**
+   * Reads every record and compares their hash with the one recorded: finds what LevelDB lost or changed in silence.
+   * Too slow to wait for at every start, so it runs beside the work; a difference ends the node.
+   * @param share part of the time it may take, (0, 1]
+   * @throws StorageError `corrupt`
+   */
+  verify({ share = 1 }: { readonly share?: number } = {}): Promise<void> {
+    this.#verifying ??= this.#verify(share).finally(() => (this.#verifying = undefined));
+    return this.#verifying;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#verifying?.catch(() => undefined);
+    try {
+      if (this.#failure === undefined) {
+        await this.flush();
+        if (!this.#flushed.closed) {
+          this.#startFlush(true);
+          await this.#flushing;
+        }
+      }
+    } finally {
+      this.#failure ??= new Error("the store is closed");
+      await this.#db.close();
+      await this.#lock.release();
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------ reading
+
+  #below(key: string): Slot | undefined {
+    return this.#frozen?.slots.get(key) ?? this.#clean.get(key);
+  }
+
+  #read(key: string): unknown {
+    let slot: Slot;
+    try {
+      const stored = this.#db.getSync(key);
+      const { value, sum } = stored === undefined ? nothing : openRecord(this.#dir, key, stored);
+      slot = { value, bytes: stored?.length ?? 0, base: undefined, sum };
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    if (this.#cleanBytes > this.#overlayBytesMax) {
+      this.#clean = new Map();
+      this.#cleanBytes = 0;
+    }
+    this.#cleanBytes += estimateBytes(undefined) + slot.bytes;
+    this.#clean.set(key, slot);
+    return slot.value;
+  }
+
+  async #verify(share: number): Promise<void> {
+    const stopped = () => this.#closing || this.#failure !== undefined;
+    try {
+      await verifyRecords(this.#dir, this.#db, { share, stopped });
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------------ writing
+
+  #set(key: string, value: unknown): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#open = true;
+    this.#active.set(key, value, () => {
+      const frozen = this.#frozen?.slots.get(key);
+      return frozen ?? this.#clean.get(key)?.sum;
+    });
+  }
+
+  #flushIfDue(): void {
+    if (this.#flushing !== undefined || this.#open || this.#failure !== undefined) return;
+    if (this.#active.bytes > this.#overlayBytesMax || this.#entriesSince >= flushEntriesMax) this.#startFlush(false);
+  }
+
+  #startFlush(closed: boolean): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    invariant(!this.#open, "only whole entries are written");
+    const generation = this.#active;
+    const mark = { index: this.#appliedIndex, term: this.#appliedTerm, hash: this.#flushed.hash.copy(), closed };
+    this.#frozen = generation;
+    this.#frozenIndex = mark.index;
+    this.#active = new Overlay();
+    this.#entriesSince = 0;
+    const flushing = this.#write(generation, mark);
+    flushing.catch(() => undefined);
+    this.#flushing = flushing;
+  }
+
+  async #write(generation: Overlay, mark: AppliedMark): Promise<void> {
+    try {
+      await writeGeneration(this.#db, generation, mark, (key) => this.#storedSum(key));
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#flushed = mark;
+    this.#clean = generation.slots;
+    this.#cleanBytes = generation.bytes;
+    this.#frozen = undefined;
+    this.#frozenIndex = undefined;
+    this.#flushing = undefined;
+    this.#flushIfDue();
+  }
+
+  #storedSum(key: string): number {
+    const stored = this.#db.getSync(key);
+    return stored === undefined ? absent : openRecord(this.#dir, key, stored).sum;
+  }
+
+  // ------------------------------------------------------------------------------------------------------ failing
+
+  /** The first failure is final. What LevelDB says of itself afterwards cannot be trusted. */
+  #fail(error: unknown): Error {
+    if (this.#failure === undefined) {
+      this.#failure = failureOf(this.#dir, error);
+      this.#onError(this.#failure);
+    }
+    return this.#failure;
+  }
+}

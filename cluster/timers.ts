@@ -1,0 +1,174 @@
+/**
+ * The leader's clock hand: finds deadlines that are due and proposes them by key; `apply` checks each one again.
+ *
+ * Only the near ones are in memory, the rest stay on disk until the horizon reaches them. With nothing due there is
+ * nothing proposed: an idle cluster writes nothing (semantics C.4).
+ */
+import TinyQueue from "tinyqueue";
+import { dueOf, keys } from "../src/select/keys.js";
+import type { Command } from "../src/select/command.js";
+import type { Committed, Store } from "./types.js";
+
+export interface TimersOptions {
+  readonly store: Pick<Store, "range" | "get">;
+  readonly submit: (command: Command) => Promise<Committed>;
+  /** Wall clock, ms. */
+  readonly clock: () => number;
+  readonly observeLateness: (seconds: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Deadlines in one `expire` entry: bounds the time one apply takes. */
+const expireMax = 1000;
+/** How far ahead deadlines are kept in memory. */
+const horizonMs = 60_000;
+/** A jump of the wall clock is noticed after at most this time. */
+const sleepMsMax = 1000;
+/** A deadline that was due here and not for the log is proposed again after this time. */
+const behindMs = 10;
+/** Keys read from disk at once. */
+const pageMax = 10_000;
+
+export class Timers {
+  readonly #options: TimersOptions;
+  #near = new TinyQueue<string>([], compareKeys);
+  /** Deadlines before this time are in `#near`; 0: not the leader. */
+  #horizonMs = 0;
+  /** While a scan runs, where it is: what is behind it might be overtaken, and deadlines are proposed in order. */
+  #scannedTo: string | undefined;
+  #scanning = false;
+  #firing = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Work begun under an earlier leadership stops when it sees that this has moved on. */
+  #reign = 0;
+
+  constructor(options: TimersOptions) {
+    this.#options = options;
+  }
+
+  /** This node may propose now: everything applied so far is in the store. */
+  start(): void {
+    this.stop();
+    void this.#advanceHorizon(0);
+  }
+
+  stop(): void {
+    this.#reign++;
+    this.#horizonMs = 0;
+    this.#near = new TinyQueue<string>([], compareKeys);
+    this.#scannedTo = undefined;
+    this.#scanning = false;
+    this.#firing = false;
+    clearTimeout(this.#timer);
+  }
+
+  onArmed(dueMs: number, key: string): void {
+    if (dueMs >= this.#horizonMs) return;
+    this.#near.push(key);
+    if (this.#near.peek() === key) this.#schedule();
+  }
+
+  async #advanceHorizon(fromMs: number): Promise<void> {
+    if (this.#scanning) return;
+    this.#scanning = true;
+    const reign = this.#reign;
+    // Set first: what is armed while the scan runs goes to memory by itself. A key met twice does no harm.
+    this.#horizonMs = this.#options.clock() + horizonMs;
+    const lt = keys.deadline(this.#horizonMs, 0);
+    let gte = keys.deadline(fromMs, 0);
+    this.#scannedTo = gte;
+    try {
+      for (let last: string | undefined = gte; last !== undefined;) {
+        const page = await this.#options.store.range({ gte, lt, limit: pageMax });
+        if (reign !== this.#reign) return;
+        for (const [key] of page) this.#near.push(key);
+        last = page.length < pageMax ? undefined : page.at(-1)?.[0];
+        this.#scannedTo = last;
+        gte = `${last}\0`;
+        this.#schedule();
+      }
+    } catch (error) {
+      // The store may be closed while it is read.
+      if (reign === this.#reign) this.#options.onError(error);
+    } finally {
+      if (reign === this.#reign) this.#scanning = false;
+    }
+  }
+
+  /** The next deadline that may be proposed, whether or not it is due. */
+  #head(): string | undefined {
+    const key = this.#near.peek();
+    return key === undefined || (this.#scannedTo !== undefined && key > this.#scannedTo) ? undefined : key;
+  }
+
+  #schedule(waitMsMin = 0): void {
+    clearTimeout(this.#timer);
+    if (this.#horizonMs === 0) return;
+    // What is being proposed looks for more when it is done.
+    const next = this.#firing ? undefined : this.#head();
+    const waitMs = next === undefined ? sleepMsMax : dueOf(next) - this.#options.clock();
+    this.#timer = setTimeout(() => this.#wakeUp(), Math.min(Math.max(waitMs, waitMsMin), sleepMsMax));
+    this.#timer.unref();
+  }
+
+  #wakeUp(): void {
+    const nowMs = this.#options.clock();
+    if (this.#horizonMs - nowMs < horizonMs / 2) void this.#advanceHorizon(this.#horizonMs);
+    if (this.#firing) this.#schedule();
+    else void this.#fire();
+  }
+
+  async #fire(): Promise<void> {
+    const reign = this.#reign;
+    let waitMsMin = 0;
+    this.#firing = true;
+    try {
+      while (this.#isDue(this.#head())) {
+        const due = this.#takeDue();
+        const first = due[0];
+        if (first === undefined) {
+          // Nothing but disarmed ones: there may be many, and others want to run too.
+          await new Promise((resolve) => setImmediate(resolve));
+        } else {
+          this.#options.observeLateness((this.#options.clock() - dueOf(first)) / 1000);
+          await this.#options.submit({ kind: "expire", keys: due });
+        }
+        if (reign !== this.#reign) return;
+        // Stamped by a clock that is behind: it gets some time.
+        const early = due.filter((key) => this.#options.store.get(key) !== undefined);
+        for (const key of early) this.#near.push(key);
+        if (early.length === 0) continue;
+        waitMsMin = behindMs;
+        break;
+      }
+    } catch {
+      // Not the leader any more, or it has too much to do: look at everything again from the store.
+      if (reign !== this.#reign) return;
+      this.stop();
+      this.#timer = setTimeout(() => this.start(), sleepMsMax).unref();
+      return;
+    }
+    this.#firing = false;
+    this.#schedule(waitMsMin);
+  }
+
+  #isDue(key: string | undefined): key is string {
+    return key !== undefined && dueOf(key) <= this.#options.clock();
+  }
+
+  /** Due keys that are still armed, each once, of at most one entry's worth of keys. */
+  #takeDue(): string[] {
+    const due: string[] = [];
+    for (let looked = 0; looked < expireMax; looked++) {
+      const key = this.#head();
+      if (!this.#isDue(key)) break;
+      this.#near.pop();
+      if (due.at(-1) !== key && this.#options.store.get(key) !== undefined) due.push(key);
+    }
+    return due;
+  }
+}
+
+function compareKeys(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

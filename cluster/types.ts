@@ -1,0 +1,265 @@
+/**
+ * Interfaces inside the node: what its parts promise each other, and the {@link Node} that `api/` sees.
+ */
+
+import type { Entry, HardState, Index, LogReader, Message, NodeId, Role, Term } from "../raft/types.js";
+import type { Command } from "../src/select/command.js";
+import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
+import type { Chan, Raw, Result, Settings, State, Status } from "../src/select/types.js";
+import type { View } from "../src/select/view.js";
+
+// ----------------------------------------------------------------------------------------------------- storage
+
+/**
+ * The durable Raft log. One `append` at a time; it resolves when everything in it is on disk. A rejected append poisons
+ * the log: every later call rejects, the node stops.
+ */
+export interface LogStore extends LogReader {
+  readonly hardState: HardState;
+  /** Entries replace whatever is stored from `entries[0].index` on. One write, one sync. */
+  append(batch: { readonly hardState?: HardState; readonly entries: readonly Entry[] }): Promise<void>;
+  /** Entries up to `index` may be dropped (whole segments, recycled). */
+  compact(index: Index): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The applied records: a dirty overlay over LevelDB. */
+export interface Store extends View {
+  /** Everything up to here is in the overlay or below it. */
+  readonly appliedIndex: Index;
+  readonly appliedTerm: Term;
+  /** Everything up to here is in LevelDB; the log may be cut below it. */
+  readonly flushedIndex: Index;
+  /** The writes of one or several entries are complete. */
+  advance(index: Index, term: Term): void;
+  /** Writes the overlay as one atomic batch. Called by the store itself when enough is dirty; on close always. */
+  flush(): Promise<void>;
+  /** Records with `gte <= key < lt` in key order, overlay included, at one applied index. */
+  range(options: {
+    readonly gte: string;
+    readonly lt: string;
+    readonly limit: number;
+  }): Promise<[key: string, value: unknown][]>;
+  /** Order-independent hash of all records at the current applied index: equal on all replicas. */
+  stateHash(): Promise<{ readonly index: Index; readonly hash: string }>;
+  /** Approximate bytes on disk. */
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------------------- peers
+
+/** A command on its way to the leader. `data` is the encoded entry, its stamp still empty (codec.ts). */
+export interface Forward {
+  /** Number of the proposal at its origin, increasing. */
+  readonly seq: number;
+  readonly data: Uint8Array;
+}
+
+/** What travels between nodes. Raft messages and heartbeats take the control lane unless they carry entries. */
+export type Frame =
+  | { readonly kind: "raft"; readonly message: Message }
+  /** Proposals of `origin`, decided under `term`: a leader of another term refuses them (term fence). */
+  | {
+      readonly kind: "forward";
+      readonly origin: NodeId;
+      readonly epoch: number;
+      readonly term: Term;
+      readonly proposals: readonly Forward[];
+    }
+  /** The leader did not take these. `not_leader`: nothing happened, send them again to the new one. */
+  | {
+      readonly kind: "refused";
+      readonly term: Term;
+      readonly seqs: readonly number[];
+      readonly reason: "not_leader" | "overloaded";
+    }
+  /** Status of a node for `GET /cluster`. */
+  | { readonly kind: "status"; readonly status: NodeStatus };
+
+/**
+ * Links to the other members. `send` never blocks and never throws: a link that is down or whose queue is full drops
+ * (Raft repeats; forwards are sent again by their origin when `onLink` says that the link is up anew).
+ */
+export interface Peers {
+  send(to: NodeId, frame: Frame): void;
+  close(): Promise<void>;
+}
+
+export interface PeersHandler {
+  onFrame(from: NodeId, frame: Frame): void;
+  /** The outgoing link to `to` was (re)established: what was sent before may be lost. */
+  onLink(to: NodeId): void;
+}
+
+// -------------------------------------------------------------------------------------------------------- node
+
+export interface NodeStatus {
+  readonly id: NodeId;
+  readonly api: string;
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId | null;
+  readonly lastIndex: Index;
+  readonly commitIndex: Index;
+  readonly appliedIndex: Index;
+  readonly flushedIndex: Index;
+  readonly stateHash?: { readonly index: Index; readonly hash: string };
+  readonly dbBytes: number;
+  /** Wall clock when this was taken. */
+  readonly atMs: number;
+  readonly version: string;
+}
+
+export interface Committed {
+  /** Log index of the entry. */
+  readonly index: Index;
+  readonly outcome: Outcome;
+}
+
+/** The end of a request that may wait: `put` with `wait`, `demand`, `select` with `wait`. */
+export type Waited =
+  | { readonly kind: "refused"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: false }> }
+  | { readonly kind: "answer"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: true }> }
+  | { readonly kind: "granted"; readonly index: Index; readonly handOuts: readonly HandOut[] }
+  | { readonly kind: "result"; readonly index: Index; readonly result: Result }
+  /** The wait ended and what was parked is withdrawn; `outcome` is that of the command itself. */
+  | { readonly kind: "withdrawn"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: true }> };
+
+export interface Event {
+  readonly index: Index;
+  readonly atMs: number;
+  readonly type: EventType;
+  readonly id: string;
+  /** States only: after the event. */
+  readonly status?: Status;
+  readonly version?: number;
+}
+
+/** How fresh a read has to be. */
+export interface Freshness {
+  readonly stale: boolean;
+  /** Wait until this node has applied this index. */
+  readonly minIndex: Index;
+}
+
+/** Commands that carry a {@link Ref}: the node fills it in. */
+export type Waitable = Extract<Command, { kind: "put" | "patch" | "select" | "demand" }>;
+
+/** One member of the cluster: the only thing `api/` sees. */
+export interface Node {
+  readonly id: NodeId;
+  readonly appliedIndex: Index;
+  /**
+   * Replicates `command` and waits until this node has applied it.
+   * @throws SlctError `no_leader` or `overloaded`: nothing happened; `timeout`: it may still be applied
+   */
+  submit(command: Command): Promise<Committed>;
+  /**
+   * As {@link submit} for a command that may park. Waits up to `waitMs` more, then withdraws. When `signal` aborts, what
+   * was parked is withdrawn, and a hand-out that was already on its way is given back.
+   */
+  submitAndWait(
+    command: (ref: { node: string; epoch: number; seq: number }) => Waitable,
+    options: { readonly waitMs: number; readonly signal: AbortSignal },
+  ): Promise<Waited>;
+  /** @throws SlctError `no_leader` or `timeout` when the freshness cannot be had within the deadline */
+  fresh(freshness: Freshness): Promise<void>;
+  /** Local reads: call {@link fresh} first. */
+  state(id: string): { readonly state: State; readonly data?: Raw } | undefined;
+  chan(id: string): { readonly chan: Chan; readonly oldestWaiterMs?: number } | undefined;
+  /** States in ID order from after `cursor`; stops after `limit` hits or a bounded scan, then `cursor` is set. */
+  states(query: {
+    readonly prefix: string;
+    readonly status?: Status;
+    readonly chan?: string;
+    readonly cursor?: string;
+    readonly limit: number;
+  }): Promise<{ readonly states: readonly { readonly state: State; readonly data?: Raw }[]; readonly cursor?: string }>;
+  chans(query: { readonly prefix: string; readonly cursor?: string; readonly limit: number }): Promise<{
+    readonly chans: readonly { readonly chan: Chan; readonly oldestWaiterMs?: number }[];
+    readonly cursor?: string;
+  }>;
+  /** Resolves when `done(state)` holds for the state as applied here, or after `waitMs`, or on abort. */
+  watch(
+    id: string,
+    done: (state: State | undefined) => boolean,
+    options: { readonly waitMs: number; readonly signal: AbortSignal },
+  ): Promise<void>;
+  /** @throws SlctError `compacted` */
+  events(query: {
+    readonly after: Index;
+    readonly prefix: string;
+    readonly waitMs: number;
+    readonly limit: number;
+    readonly signal: AbortSignal;
+  }): Promise<readonly Event[]>;
+  /** Status of every member, this one's own and the last one heard of the others. */
+  cluster(): Promise<{
+    readonly id: string;
+    readonly nodes: readonly (NodeStatus & {
+      readonly lagMs: number;
+      readonly skewMs: number;
+      readonly reachable: boolean;
+    })[];
+  }>;
+  ready(): boolean;
+  /** Prometheus text of the node's registry. */
+  metrics(): Promise<string>;
+}
+
+// ------------------------------------------------------------------------------------------------------ config
+
+export interface Member {
+  readonly id: NodeId;
+  /** `host:port` of the peer listener. */
+  readonly peer: string;
+  /** Base URL of the API, for status pages. */
+  readonly api: string;
+}
+
+/** What a node needs to know; parsed once by src/config.ts, all values checked there. */
+export interface NodeConfig {
+  readonly id: NodeId;
+  readonly clusterId: string;
+  readonly dataDir: string;
+  /** All members, this one included; its own `peer` is where it listens. */
+  readonly members: readonly Member[];
+  readonly tickMs: number;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** How long a request may take from ingress to answer, waits not counted. Then 504. */
+  readonly requestTimeoutMs: number;
+  /** After the leader was lost for this long, requests are refused at once with `no_leader`. */
+  readonly leaderGraceMs: number;
+  /** Proposals of this node that are not yet answered: count and bytes. Beyond it 503 `overloaded`. */
+  readonly proposalsMax: number;
+  readonly proposalBytesMax: number;
+  /** Requests of this node that wait (polls, plain requests, watches). Beyond it 503 `overloaded`. */
+  readonly waitsMax: number;
+  readonly settings: Settings;
+  readonly callback: CallbackConfig;
+  readonly logSegmentBytes: number;
+  /** The overlay is flushed to LevelDB beyond this many dirty bytes (estimate). */
+  readonly overlayBytesMax: number;
+  /** Events kept in memory for the feed. */
+  readonly eventsMax: number;
+}
+
+export interface CallbackConfig {
+  /** Calls of this node in flight at once; 0 turns the dispatcher off. */
+  readonly slots: number;
+  /** Deadline of one call; shorter than the lease. */
+  readonly timeoutMs: number;
+  readonly responseBytesMax: number;
+  /** Hosts, IPs or CIDR networks that may be called although they are private (`127.0.0.0/8`, `::1`, `hooks.internal`). */
+  readonly allow: readonly string[];
+  /** Signing keys `whsec_<base64>`; the first signs, all are offered during a rotation. */
+  readonly secrets: readonly string[];
+  readonly backoffMs: {
+    readonly first: number;
+    readonly max: number;
+    readonly factor: number;
+    readonly jitter: number;
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * What a leader knows about one follower, and the flow control that follows from it. Owns all writes of {@link Progress}.
+ *
+ * Probe: the common prefix is unknown, one AppendEntries at a time. Replicate: it is known, a window of them is under
+ * way and `nextIndex` runs ahead. Source: dissertation 3.5, 10.2.
+ */
+
+import type { Index, NodeId } from "./types.js";
+
+export interface Progress {
+  readonly id: NodeId;
+  mode: "probe" | "replicate";
+  /** Known to be durable there and equal here. `matchIndex < nextIndex`. */
+  matchIndex: Index;
+  nextIndex: Index;
+  /** Probe mode: the one message is under way. */
+  probeSent: boolean;
+  /** Replicate mode: last indexes of the messages under way, oldest first. */
+  readonly inflight: Window;
+  /** Commit index it was last told of. */
+  commitSent: Index;
+  /** A heartbeat came back although it lags: something was lost, ask with an empty message if there is nothing to send. */
+  poked: boolean;
+  /** Tick of its last message. */
+  heardAt: number;
+  /** Highest read round it confirmed. */
+  confirmedRound: number;
+  lost: boolean;
+}
+
+interface Window {
+  readonly max: number;
+  readonly ends: Index[];
+  head: number;
+  count: number;
+}
+
+export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: number; tick: number }): Progress {
+  return {
+    id,
+    mode: "probe",
+    matchIndex: 0,
+    nextIndex: at.nextIndex,
+    probeSent: false,
+    inflight: { max: Math.max(1, at.inflightMax), ends: [], head: 0, count: 0 },
+    commitSent: 0,
+    poked: false,
+    heardAt: at.tick,
+    confirmedRound: 0,
+    lost: false,
+  };
+}
+
+/** Nothing more may be sent until an answer comes. */
+export function isPaused(progress: Progress): boolean {
+  return progress.mode === "probe" ? progress.probeSent : progress.inflight.count >= progress.inflight.max;
+}
+
+/** An AppendEntries with `entries` entries from `nextIndex` on has left. */
+export function onSent(progress: Progress, entries: number, commitIndex: Index): void {
+  progress.commitSent = commitIndex;
+  if (progress.mode === "probe") {
+    progress.probeSent = true;
+  } else if (entries > 0) {
+    progress.nextIndex += entries;
+    push(progress.inflight, progress.nextIndex - 1);
+  }
+}
+
+/** @returns whether the match index may have changed what is committed */
+export function onAccepted(progress: Progress, matchIndex: Index): boolean {
+  if (matchIndex < progress.matchIndex) return false;
+  const changed = matchIndex > progress.matchIndex || progress.lost;
+  progress.matchIndex = matchIndex;
+  progress.lost = false;
+  if (progress.mode === "probe") {
+    progress.mode = "replicate";
+    progress.nextIndex = matchIndex + 1;
+    clear(progress.inflight);
+  } else {
+    progress.nextIndex = Math.max(progress.nextIndex, matchIndex + 1);
+    freeUpTo(progress.inflight, matchIndex);
+  }
+  return changed;
+}
+
+/**
+ * The follower does not have the entry at `prevLogIndex`. Looks further below, but never under `floor`, which it (or
+ * every member) acknowledged: denying that means that its disk forgot, and it is marked {@link Progress.lost}. Late
+ * answers of before an acknowledgement cannot be told apart from that by themselves; they are repaired by the next
+ * answer, which comes to a probe exactly at the floor.
+ *
+ * @param hintIndex where the common prefix may end at best
+ * @returns whether a new probe is due
+ */
+export function onRejected(
+  progress: Progress,
+  answer: { prevLogIndex: Index; hintIndex: Index; floor: Index },
+): boolean {
+  const { prevLogIndex, hintIndex } = answer;
+  const floor = Math.max(progress.matchIndex, answer.floor);
+  if (progress.mode === "replicate" ? prevLogIndex <= progress.matchIndex : prevLogIndex !== progress.nextIndex - 1) {
+    return false;
+  }
+  if (progress.mode === "probe" && prevLogIndex <= floor) {
+    progress.lost = floor > 0;
+    return false;
+  }
+  progress.mode = "probe";
+  progress.probeSent = false;
+  progress.nextIndex = Math.max(Math.min(prevLogIndex, hintIndex + 1), floor + 1);
+  clear(progress.inflight);
+  return true;
+}
+
+/** A heartbeat came back: whatever is under way may have been lost, so one more message may leave. */
+export function onHeartbeatReturned(progress: Progress, lastIndex: Index): void {
+  progress.probeSent = false;
+  if (progress.inflight.count >= progress.inflight.max) freeOldest(progress.inflight);
+  if (progress.matchIndex < lastIndex || progress.mode === "probe") progress.poked = true;
+}
+
+function push(window: Window, end: Index): void {
+  window.ends[(window.head + window.count) % window.max] = end;
+  window.count += 1;
+}
+
+function freeUpTo(window: Window, index: Index): void {
+  while (window.count > 0 && (window.ends[window.head] ?? 0) <= index) freeOldest(window);
+}
+
+function freeOldest(window: Window): void {
+  window.head = (window.head + 1) % window.max;
+  window.count -= 1;
+}
+
+function clear(window: Window): void {
+  window.head = 0;
+  window.count = 0;
+}

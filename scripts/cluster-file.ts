@@ -1,0 +1,81 @@
+/**
+ * `cluster.json`: what makes the nodes of a data directory one cluster. Written once, at the first start.
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { readIfThere, replaceFile } from "../cluster/small-file.js";
+import { freePorts } from "./free-ports.js";
+
+export interface ClusterMember {
+  readonly id: string;
+  readonly apiPort: number;
+  readonly peerPort: number;
+}
+
+export interface ClusterFile {
+  readonly clusterId: string;
+  readonly members: readonly ClusterMember[];
+  /** Signs the callbacks of all nodes. */
+  readonly webhookSecret: string;
+}
+
+/** What the command line says; absent: whatever the file says, or the default for a new cluster. */
+export interface Wanted {
+  readonly nodes?: number;
+  readonly port?: number;
+}
+
+const defaults = { nodes: 3, port: 8081 };
+
+/**
+ * The cluster of `dir`, made new if there is none.
+ * @throws Error when the file is damaged or contradicts what is wanted
+ */
+export async function openCluster(dir: string, wanted: Wanted): Promise<ClusterFile> {
+  const file = join(dir, "cluster.json");
+  const found = read(file);
+  if (found === undefined) return create(dir, file, { ...defaults, ...wanted });
+  const nodes = found.members.length;
+  const port = found.members[0]?.apiPort;
+  const rest = "leave the flag out or use another --data";
+  if ((wanted.nodes ?? nodes) !== nodes) throw new Error(`${file} is of ${nodes} nodes, not ${wanted.nodes}: ${rest}`);
+  if ((wanted.port ?? port) !== port)
+    throw new Error(`${file} has its API at port ${port}, not ${wanted.port}: ${rest}`);
+  return found;
+}
+
+function read(file: string): ClusterFile | undefined {
+  const text = readIfThere(file);
+  if (text === undefined) return undefined;
+  const found = parse(text);
+  if (found === undefined) throw new Error(`${file} is damaged: restore it, or use another --data`);
+  return found;
+}
+
+function parse(text: string): ClusterFile | undefined {
+  try {
+    const found = JSON.parse(text) as Partial<ClusterFile>;
+    const { clusterId, members, webhookSecret } = found;
+    const isMember = (member: Partial<ClusterMember>) =>
+      typeof member.id === "string" && Number.isInteger(member.apiPort) && Number.isInteger(member.peerPort);
+    if (typeof clusterId !== "string" || typeof webhookSecret !== "string" || !members?.length) return undefined;
+    return members.every(isMember) ? { clusterId, members, webhookSecret } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function create(dir: string, file: string, { nodes, port }: Required<Wanted>): Promise<ClusterFile> {
+  const numbers = Array.from({ length: nodes }, (_, n) => n);
+  const apiPorts = numbers.map((n) => port + n);
+  const peerPorts = await freePorts(nodes, new Set(apiPorts));
+  const cluster: ClusterFile = {
+    clusterId: `local-${randomUUID()}`,
+    members: numbers.map((n) => ({ id: `n${n + 1}`, apiPort: port + n, peerPort: peerPorts[n] ?? 0 })),
+    webhookSecret: `whsec_${randomBytes(32).toString("base64")}`,
+  };
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  replaceFile(file, `${JSON.stringify(cluster, null, 2)}\n`);
+  return cluster;
+}

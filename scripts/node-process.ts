@@ -1,0 +1,78 @@
+/**
+ * One node of a local cluster as a child process: start, wait until it serves, stop.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ClusterFile, ClusterMember } from "./cluster-file.js";
+import { loopback } from "./free-ports.js";
+
+export interface NodeProcess {
+  readonly id: string;
+  /** Base URL of the API. */
+  readonly api: string;
+  readonly pid: number;
+  readonly logFile: string;
+  /** Resolves with a description of how the process ended. */
+  readonly ended: Promise<string>;
+  /** SIGTERM, and SIGKILL if that is not enough. Resolves when the process is gone. */
+  stop(): Promise<void>;
+}
+
+const mainFile = fileURLToPath(new URL("../src/main.js", import.meta.url));
+/** A node promises to end within 5 s. */
+const stopMs = 8000;
+
+export function apiOf(member: ClusterMember): string {
+  return `http://${loopback}:${member.apiPort}`;
+}
+
+/** @param nodeFlags passed on as they are */
+export function startNode(
+  dir: string,
+  cluster: ClusterFile,
+  member: ClusterMember,
+  nodeFlags: readonly string[],
+): NodeProcess {
+  const dataDir = join(dir, member.id);
+  const logFile = join(dataDir, "node.log");
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const log = openSync(logFile, "a", 0o600);
+  // The IPC channel carries nothing: that it breaks tells the node that nobody looks after it any more.
+  // Options of node itself (--cpu-prof, --max-old-space-size) are meant for the nodes.
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, mainFile, ...flagsOf(cluster, member, dataDir), ...nodeFlags],
+    {
+      stdio: ["ignore", log, log, "ipc"],
+      env: { SLCT_CALLBACK_SECRETS: cluster.webhookSecret, ...process.env },
+    },
+  );
+  closeSync(log);
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  return { id: member.id, api: apiOf(member), pid: child.pid ?? 0, logFile, ended, stop: () => stop(child, ended) };
+}
+
+/** The last lines of a node's log, for a person. */
+export function logTail(node: NodeProcess, lines = 12): string {
+  return readFileSync(node.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+}
+
+function flagsOf(cluster: ClusterFile, member: ClusterMember, dataDir: string): string[] {
+  const members = cluster.members.map((one) => `${one.id}=${loopback}:${one.peerPort}=${apiOf(one)}`);
+  return [
+    ...["--id", member.id, "--cluster-id", cluster.clusterId, "--data-dir", dataDir, "--members", members.join(",")],
+    ...["--host", loopback, "--port", String(member.apiPort), "--callback-allow", "127.0.0.0/8,::1,localhost"],
+  ];
+}
+
+async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  child.kill("SIGTERM");
+  const patience = setTimeout(() => child.kill("SIGKILL"), stopMs);
+  await ended;
+  clearTimeout(patience);
+}

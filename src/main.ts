@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/**
+ * Composition root: configuration → node → API → signals. The only file that knows all folders.
+ *
+ * Exit codes: 0 after SIGTERM or SIGINT; 70 when storage or an invariant broke or the start failed; 78 for a wrong
+ * configuration. Log lines are JSON on stderr.
+ */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { pino, type Logger } from "pino";
+import { Registry } from "prom-client";
+import { parseReturned, renderHandOut } from "../api/hand-out.js";
+import { createServer } from "../api/server.js";
+import { createCallbackCheck } from "../cluster/callback-guard.js";
+import { openNode } from "../cluster/start.js";
+import { ConfigError, helpText, parseConfig, type Config } from "./config.js";
+import { shutDown } from "./shutdown.js";
+
+const exitFatal = 70;
+const exitConfig = 78;
+
+const packageFile = new URL("../../package.json", import.meta.url);
+const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
+
+function readConfig(argv: readonly string[]): Config {
+  try {
+    return parseConfig({ argv, env: process.env });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(exitConfig);
+  }
+}
+
+async function run(config: Config, logger: Logger, onFatal: (error: unknown) => never): Promise<void> {
+  const registry = new Registry();
+  const rules = { limits: config.api.limits, checkCallback: createCallbackCheck(config.node.callback.allow) };
+  const node = await openNode(config.node, {
+    ...{ version, logger, registry, onFatal, render: renderHandOut },
+    parseReturned: (id, lock, body) => parseReturned(id, lock, body, rules),
+  });
+  const server = createServer(node, { ...rules, logger, registry });
+  server.listen(config.api.port, config.api.host);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  logger.info({ event: "serving", api: `http://${config.api.host}:${port}`, pid: process.pid, version }, "serving");
+
+  let stopping = false;
+  const stop = (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ event: "stopping", reason }, "stopping");
+    void shutDown(server, node, logger).then(() => process.exit(0), onFatal);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  // Started with an IPC channel (the cluster script): a node does not outlive the one who looks after it.
+  process.on("disconnect", () => stop("parent is gone"));
+}
+
+process.umask(0o077);
+const argv = process.argv.slice(2);
+if (argv.includes("--help")) process.stdout.write(helpText());
+else if (argv.includes("--version")) process.stdout.write(`${version}\n`);
+else {
+  const config = readConfig(argv);
+  const { logLevel, node } = config;
+  const logger = pino({ level: logLevel, base: { nodeId: node.id } }, pino.destination({ dest: 2, sync: true }));
+  const onFatal = (error: unknown): never => {
+    logger.fatal({ event: "fatal", err: error }, "fatal: the node stops");
+    process.exit(exitFatal);
+  };
+  process.on("uncaughtException", onFatal);
+  process.on("unhandledRejection", onFatal);
+  await run(config, logger, onFatal).catch(onFatal);
+}

@@ -1,0 +1,179 @@
+import { expect, it } from "vitest";
+import { Driver } from "../../cluster/driver.js";
+import type { LogStore, Store } from "../../cluster/types.js";
+import { MemoryLog } from "../../raft/memory-log.js";
+import { Raft } from "../../raft/raft.js";
+import { encodeEntry, stampEntry } from "../../src/codec.js";
+import { nameOf, named } from "./mesh.js";
+import { Engine } from "./engine.js";
+
+interface Write {
+  readonly entries: number;
+  readonly end: (error?: Error) => void;
+}
+
+/** A log in memory whose writes end when the test says so, once `slow` is set. */
+function openLog() {
+  const memory = new MemoryLog();
+  const writes: Write[] = [];
+  const began: (() => void)[] = [];
+  const log = {
+    slow: false,
+    hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
+    firstIndex: () => memory.firstIndex(),
+    lastIndex: () => memory.lastIndex(),
+    term: (index) => memory.term(index),
+    entries: (from, to, bytesMax) => memory.entries(from, to, bytesMax),
+    append: ({ entries }) => {
+      if (!log.slow) return Promise.resolve(memory.append(entries));
+      return new Promise((resolve, reject) => {
+        const end = (error?: Error) => (error === undefined ? resolve(memory.append(entries)) : reject(error));
+        writes.push({ entries: entries.length, end });
+        began.shift()?.();
+      });
+    },
+    compact: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  } satisfies LogStore & { slow: boolean } as LogStore & { slow: boolean };
+  return { log, writes, nextWrite: () => new Promise<void>((resolve) => began.push(resolve)) };
+}
+
+/** A cluster of one, elected. */
+async function open() {
+  const { log, writes, nextWrite } = openLog();
+  const raft = new Raft({
+    ...{ id: "n1", voters: ["n1"], electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
+    ...{ hardState: log.hardState, appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8 },
+    ...{ uncommittedBytesMax: 1 << 20, preVote: false, checkQuorum: false },
+  });
+  const { machine, view } = new Engine();
+  const at = { appliedIndex: 0, appliedTerm: 0 };
+  const advance = (index: number, term: number) => Object.assign(at, { appliedIndex: index, appliedTerm: term });
+  const store = Object.assign(at, { advance, get: (key: string) => view.get(key) }) as unknown as Store;
+  const seen = { applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] };
+  const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
+  const progressed: (() => void)[] = [];
+  const driver: Driver = new Driver({
+    ...{ raft, log, store, machine, nowMs: 5000 },
+    host: {
+      beforeTurn: () => undefined,
+      send: () => undefined,
+      onApplied: ({ command, nowMs }) => {
+        seen.applied.push(nameOf(command));
+        seen.stamps.push(nowMs);
+        hooks.onApplied(nameOf(command));
+      },
+      onTerm: (term) => seen.terms.push(term),
+      onReads: () => hooks.onReads(),
+      onProgress: () => progressed.splice(0).forEach((resolve) => resolve()),
+      observeSync: () => undefined,
+      onFatal: (error) => {
+        seen.fatal.push(error);
+        progressed.splice(0).forEach((resolve) => resolve());
+      },
+    },
+  });
+  const propose = (name: string, stampMs = 6000) => {
+    const data = encodeEntry({ node: "n1", epoch: 1, seq: 1 }, named(name));
+    stampEntry(data, stampMs);
+    raft.propose([data]);
+    driver.wake();
+  };
+  const progress = () => new Promise<void>((resolve) => progressed.push(resolve));
+  raft.campaign();
+  driver.wake();
+  await progress();
+  return { driver, raft, log, writes, nextWrite, seen, hooks, propose, progress };
+}
+
+it("one write serves everything that came while another was under way", async () => {
+  const { log, writes, nextWrite, propose, progress, seen } = await open();
+  log.slow = true;
+  const first = nextWrite();
+  propose("a");
+  await first;
+  for (const name of ["b", "c", "d"]) propose(name);
+  const second = nextWrite();
+  writes[0]?.end();
+  await second;
+  expect(seen.applied).toEqual(["a"]);
+  writes[1]?.end();
+  await progress();
+  expect(seen.applied).toEqual(["a", "b", "c", "d"]);
+  expect(writes.map(({ entries }) => entries)).toEqual([1, 3]);
+});
+
+it("a wake is never lost, wherever the loop is", async () => {
+  const { propose, seen, hooks } = await open();
+  const last = 12;
+  await new Promise<void>((resolve) => {
+    hooks.onApplied = (name) => {
+      const hops = Number(name) + 1;
+      if (hops > last) return resolve();
+      let later = Promise.resolve();
+      for (let hop = 0; hop < hops; hop++) later = later.then(() => undefined);
+      void later.then(() => propose(`${hops}`));
+    };
+    propose("0");
+  });
+  expect(seen.applied).toHaveLength(last + 1);
+});
+
+it("turns without a write let messages and ticks in", async () => {
+  const { driver, raft, hooks } = await open();
+  let reads = 0;
+  let isOver = false;
+  hooks.onReads = () => {
+    reads++;
+    if (!isOver) raft.readIndex(reads + 1);
+  };
+  raft.readIndex(1);
+  driver.wake();
+  for (let n = 0; n < 10; n++) await new Promise((resolve) => setImmediate(resolve));
+  isOver = true;
+  await driver.close();
+  expect(reads).toBeGreaterThan(2);
+  expect(reads).toBeLessThan(20);
+});
+
+it("log time never goes back", async () => {
+  const { propose, progress, seen } = await open();
+  for (const stampMs of [6000, 4000, 7000, 6999]) propose("x", stampMs);
+  await progress();
+  expect(seen.stamps).toEqual([6000, 6000, 7000, 7000]);
+  expect(seen.terms).toEqual([1]);
+});
+
+it("a failed write is fatal: nothing that was in it is applied, and nothing runs afterwards", async () => {
+  const { driver, log, writes, nextWrite, propose, progress, seen } = await open();
+  log.slow = true;
+  const began = nextWrite();
+  propose("a");
+  await began;
+  const over = progress();
+  writes[0]?.end(new Error("disk is full"));
+  await over;
+  propose("b");
+  await driver.close();
+  expect(seen.fatal).toEqual([new Error("disk is full")]);
+  expect(seen.applied).toEqual([]);
+  expect(writes).toHaveLength(1);
+});
+
+it("closing waits for the write under way, and calls nobody afterwards", async () => {
+  const { driver, log, writes, nextWrite, propose, seen } = await open();
+  log.slow = true;
+  const began = nextWrite();
+  propose("a");
+  await began;
+  let closed = false;
+  const closing = driver.close().then(() => (closed = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(closed).toBe(false);
+  writes[0]?.end();
+  await closing;
+  driver.wake();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(seen.applied).toEqual([]);
+  expect(seen.fatal).toEqual([]);
+});

@@ -1,0 +1,47 @@
+/**
+ * Dials a peer port by hand, rightly or wrongly.
+ */
+import { connect, type Socket } from "node:net";
+import { expect } from "vitest";
+import { onCleanUp } from "./cleanup.js";
+
+export const hello = (change: Record<string, string | undefined> = {}): Record<string, string | undefined> => ({
+  connection: "Upgrade",
+  upgrade: "slct-peer/1",
+  "slct-cluster": "c",
+  "slct-node": "b",
+  "slct-to": "a",
+  "slct-epoch": "1",
+  "slct-lane": "control",
+  ...change,
+});
+
+export function head(headers: Record<string, string | undefined>, line = "GET /peer HTTP/1.1"): string {
+  const lines = Object.entries({ host: "a", ...headers }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}: ${value}`],
+  );
+  return `${line}\r\n${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** Writes, and reads until the other side closes or the head of an answer is complete. */
+export async function exchange(port: number, bytes: string | Buffer): Promise<{ answer: string; socket: Socket }> {
+  const socket = connect(port, "127.0.0.1");
+  onCleanUp(() => void socket.destroy());
+  socket.on("error", () => socket.destroy());
+  socket.write(bytes);
+  let answer = "";
+  await new Promise<void>((resolve) => {
+    socket.on("data", (chunk: Buffer) => {
+      answer += chunk.toString("latin1");
+      if (answer.includes("\r\n\r\n")) resolve();
+    });
+    socket.on("close", () => resolve());
+  });
+  return { answer, socket };
+}
+
+export async function dial(port: number, headers: Record<string, string | undefined>): Promise<Socket> {
+  const { answer, socket } = await exchange(port, head(headers));
+  expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+  return socket;
+}

@@ -1,0 +1,117 @@
+import { once } from "node:events";
+import { request } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { encodeFrame } from "../../cluster/frames.js";
+import type { Frame } from "../../cluster/types.js";
+import { cleanUp, onCleanUp } from "./cleanup.js";
+import { dial, exchange, head, hello } from "./peer-dialer.js";
+import { contexts, forward, heartbeat, open } from "./peer-witness.js";
+
+afterEach(cleanUp);
+
+async function alone() {
+  const members = ["a", "b"].map((id) => ({ id, peer: "127.0.0.1:1", api: "" }));
+  return open("a", members);
+}
+
+describe("the peer port", () => {
+  it.each<[number, string, string]>([
+    [412, "another cluster", head(hello({ "slct-cluster": "other" }))],
+    [412, "no cluster", head(hello({ "slct-cluster": undefined }))],
+    [421, "another node", head(hello({ "slct-to": "c" }))],
+    [403, "a stranger", head(hello({ "slct-node": "mallory" }))],
+    [403, "somebody who claims to be us", head(hello({ "slct-node": "a" }))],
+    [400, "no name", head(hello({ "slct-node": undefined }))],
+    [400, "a damaged name", head(hello({ "slct-node": "%zz" }))],
+    [400, "no epoch", head(hello({ "slct-epoch": undefined }))],
+    [400, "a negative epoch", head(hello({ "slct-epoch": "-1" }))],
+    [400, "an epoch beyond the safe integers", head(hello({ "slct-epoch": "9007199254740993" }))],
+    [400, "an unknown lane", head(hello({ "slct-lane": "fast" }))],
+    [426, "another version", head(hello({ upgrade: "slct-peer/2" }))],
+    [426, "another protocol", head(hello({ upgrade: "h2c" }))],
+    [426, "no upgrade", head(hello({ upgrade: undefined, connection: undefined }))],
+    [426, "an upgrade that is only named", head(hello({ connection: "keep-alive" }))],
+    [404, "another path", head(hello(), "GET / HTTP/1.1")],
+    [405, "another method", head(hello(), "POST /peer HTTP/1.1")],
+    [400, "a body", head(hello({ "content-length": "5" }))],
+    [405, "CONNECT", head({}, "CONNECT a:80 HTTP/1.1")],
+    [417, "an expectation", head({ expect: "the-worst" }, "GET /peer HTTP/1.1")],
+    [400, "no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00"],
+    [400, "a frame", Buffer.concat(encodeFrame(heartbeat("b", "a")).pieces).toString("latin1")],
+    [431, "20 KB of headers", head(hello({ filler: "x".repeat(20_000) }))],
+  ])("answers %d to %s, reads nothing more and closes", async (status, _, bytes) => {
+    const a = await alone();
+    const frame = Buffer.concat(encodeFrame(heartbeat("b", "a")).pieces);
+    const { answer, socket } = await exchange(a.peers.port, Buffer.concat([Buffer.from(bytes, "latin1"), frame]));
+    expect(Number(answer.split(" ")[1])).toBe(status);
+    if (!socket.destroyed) await once(socket, "close");
+    expect(a.frames).toEqual([]);
+    expect(a.peers.stats().receivedBytes).toBe(0);
+    expect(a.peers.stats().rejected).toBeGreaterThan(0);
+  });
+
+  it("answers an ordinary HTTP client with 4xx", async () => {
+    const a = await alone();
+    const sent = request({ port: a.peers.port, host: "127.0.0.1", method: "PUT", path: "/state/x" });
+    sent.end(JSON.stringify({ Data: 1 }));
+    const [response] = (await once(sent, "response")) as [{ statusCode: number; resume(): void }];
+    response.resume();
+    expect(response.statusCode).toBe(404);
+  });
+
+  it.each<[string, Buffer]>([
+    ["garbage", Buffer.from("garbage that is no frame at all")],
+    ["a length beyond the limit", Buffer.from("7fffffff", "hex")],
+    ["an unknown kind", Buffer.from("000000070000000392630102", "hex")],
+    ["a message of another member", Buffer.concat(encodeFrame(heartbeat("c", "a")).pieces)],
+    ["a message to another member", Buffer.concat(encodeFrame(heartbeat("b", "c")).pieces)],
+    ["a forward of another origin", Buffer.concat(encodeFrame(forward("c", 1)).pieces)],
+    ["a forward of another start", Buffer.concat(encodeFrame({ ...forward("b", 1), epoch: 2 } as Frame).pieces)],
+  ])("closes a link that carries %s, and counts it", async (_, bytes) => {
+    const a = await alone();
+    const socket = await dial(a.peers.port, hello());
+    socket.write(Buffer.concat([...encodeFrame(heartbeat("b", "a", 1)).pieces, bytes]));
+    socket.write(Buffer.concat(encodeFrame(heartbeat("b", "a", 2)).pieces));
+    await once(socket, "close");
+    await a.until(() => a.events.some(({ kind }) => kind === "badFrame"));
+    expect(contexts(a)).toEqual([1]);
+    expect(a.peers.stats().badFrames).toBe(1);
+  });
+
+  it("answers pings, and drops a link that is silent", async () => {
+    const a = await alone();
+    const socket = await dial(a.peers.port, hello());
+    socket.write(Buffer.alloc(4));
+    const [pong] = (await once(socket, "data")) as [Buffer];
+    expect(pong.length).toBe(1);
+    await once(socket, "close");
+    expect(a.peers.stats().badFrames).toBe(0);
+  });
+
+  it("does not take the link of another program for a peer's", async () => {
+    const impostor = createServer((socket) => {
+      socket.once("data", () => socket.write("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: slct-peer/1\r\n\r\n"));
+      socket.on("error", () => socket.destroy());
+    });
+    impostor.listen(0, "127.0.0.1");
+    await once(impostor, "listening");
+    onCleanUp(() => void impostor.close());
+    const { port } = impostor.address() as AddressInfo;
+    const members = [{ id: "b", peer: `127.0.0.1:${port}`, api: "" }];
+    const a = await open("a", members);
+    await a.until(() => a.events.some((event) => event.kind === "failed" && event.reason.startsWith("not the node")));
+    expect(a.links).toEqual([]);
+  });
+
+  it("is free again after close", async () => {
+    const a = await alone();
+    const { port } = a.peers;
+    const socket = await dial(port, hello());
+    await Promise.all([once(socket, "close"), a.peers.close()]);
+    const server = createServer();
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+    server.close();
+  });
+});

@@ -1,0 +1,101 @@
+/**
+ * Nodes that speak through real peer links and remember what they heard; each stands behind a relay.
+ */
+import { openPeers, type OpenPeers, type PeerEvent, type PeersOptions } from "../../cluster/peers.js";
+import type { Frame, Member } from "../../cluster/types.js";
+import { onCleanUp } from "./cleanup.js";
+import { Relay } from "./relay.js";
+
+/** Fast enough for a test, slow enough for a busy machine. */
+export const timing = { pingMs: 20, handshakeMs: 500, backoffMs: { first: 5, max: 20 } };
+
+export interface Witness {
+  readonly peers: OpenPeers;
+  readonly frames: { readonly from: string; readonly frame: Frame }[];
+  readonly events: PeerEvent[];
+  readonly links: string[];
+  /** Resolves when `holds`, looking again after each frame and each event. */
+  until(holds: () => boolean): Promise<void>;
+}
+
+export async function open(id: string, members: readonly Member[], more: Partial<PeersOptions> = {}): Promise<Witness> {
+  const frames: Witness["frames"] = [];
+  const events: PeerEvent[] = [];
+  const links: string[] = [];
+  const waiting = new Set<() => void>();
+  const look = () => [...waiting].forEach((check) => check());
+  const peers = await openPeers({
+    self: { id, peer: "127.0.0.1:0", api: "" },
+    members,
+    clusterId: "c",
+    epoch: 1,
+    handler: {
+      onFrame: (from, frame) => {
+        frames.push({ from, frame });
+        look();
+      },
+      onLink: (to) => links.push(to),
+    },
+    onEvent: (event) => {
+      events.push(event);
+      look();
+    },
+    timing,
+    ...more,
+  });
+  onCleanUp(() => peers.close());
+  const until = (holds: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const check = () => {
+        if (!holds()) return;
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+      check();
+    });
+  return { peers, frames, events, links, until };
+}
+
+export async function cluster(ids: readonly string[], more: Partial<PeersOptions> = {}) {
+  const relays = await Promise.all(ids.map(() => Relay.open()));
+  onCleanUp(() => Promise.all(relays.map((relay) => relay.close())));
+  const members = ids.map((id, n) => ({ id, peer: relays[n]?.address ?? "", api: "" }));
+  const nodes: Witness[] = [];
+  for (const [n, id] of ids.entries()) {
+    const node = await open(id, members, more);
+    relays[n]?.aim(node.peers.port);
+    nodes.push(node);
+  }
+  await Promise.all(nodes.map((node) => node.until(() => isUp(node, 2 * (ids.length - 1)))));
+  return { nodes, relays, members };
+}
+
+export const isUp = ({ peers }: Witness, links: number) => peers.stats().links.filter(({ up }) => up).length === links;
+export const all = <T>(list: readonly (T | undefined)[]): T[] => list.map((one) => one as T);
+
+export const heartbeat = (from: string, to: string, context = 0): Frame => ({
+  kind: "raft",
+  message: { type: "Heartbeat", from, to, term: 1, leaderCommit: 0, context, compactTo: 0 },
+});
+export const forward = (origin: string, seq: number, data: Uint8Array = Buffer.from("x")): Frame => ({
+  kind: "forward",
+  origin,
+  epoch: 1,
+  term: 1,
+  proposals: [{ seq, data }],
+});
+export const entries = (from: string, to: string, data: Uint8Array): Frame => ({
+  kind: "raft",
+  message: {
+    ...{ type: "AppendEntries", from, to, term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, compactTo: 0 },
+    entries: [{ index: 1, term: 1, data }],
+  },
+});
+export const seqs = (node: Witness) =>
+  node.frames.flatMap(({ frame }) => (frame.kind === "forward" ? frame.proposals.map(({ seq }) => seq) : []));
+export const contexts = (node: Witness) =>
+  node.frames.flatMap(({ frame }) =>
+    frame.kind === "raft" && frame.message.type === "Heartbeat" ? [frame.message.context] : [],
+  );
+export const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);

@@ -1,0 +1,82 @@
+/**
+ * The README's console blocks, run in order by one shell against a real cluster: what they show is what happens.
+ * `REWRITE=1` writes the output that was seen into the README.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TestCluster } from "./harness.js";
+
+const readme = new URL("../../README.md", import.meta.url);
+const marker = "\u0001";
+
+let cluster: TestCluster;
+let dir: string;
+beforeAll(async () => {
+  cluster = await TestCluster.open(3);
+  dir = mkdtempSync(join(tmpdir(), "slct-readme-"));
+});
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await cluster.close();
+});
+
+test("the commands of the README print what it shows", async () => {
+  const text = readFileSync(readme, "utf8");
+  const commands = [...text.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command ?? "");
+  expect(commands.length).toBeGreaterThan(5);
+  const outputs = await run(commands);
+  let n = 0;
+  const seen = text.replace(/```console\n([\s\S]*?)```/g, (_, block: string) => {
+    const lines = block.split("\n").filter((line) => line.startsWith("$ "));
+    return `\`\`\`console\n${lines.map((line) => `${line}\n${outputs[n++] ?? ""}`).join("")}\`\`\``;
+  });
+  if (process.env.REWRITE === "1") writeFileSync(readme, seen);
+  expect(mask(seen)).toBe(mask(text));
+});
+
+test("the one-liners of the API table work, in their order", async () => {
+  const table = readFileSync(readme, "utf8").matchAll(/^\|.*`curl.*$/gm);
+  const commands = [...table].flatMap(([row]) =>
+    [...row.matchAll(/`(curl [^`]*)`/g)].map(([, command]) => command ?? ""),
+  );
+  expect(commands.length).toBeGreaterThan(12);
+  let lock = "";
+  for (const command of commands) {
+    // Where the table says "…" a reader fills in a lock: that of a lease taken by hand.
+    if (command.includes("…")) {
+      const taken = await cluster.call<{ Lock?: string }>("/state/a/lock", { method: "POST", body: { For: 60 } });
+      lock = taken.body.Lock ?? lock;
+    }
+    const waits = /wait=|-N /.test(command);
+    const line = atPorts(command)
+      .replace("…", lock)
+      .replace("curl ", `curl -sf -o /dev/null -m ${waits ? 1 : 10} `);
+    const [output] = await run([`${line}; echo "exit $?"`]);
+    expect([command, waits && output === "exit 28\n" ? "exit 0\n" : output]).toEqual([command, "exit 0\n"]);
+  }
+});
+
+/** Output of each command, run by one bash so that variables and background jobs carry over. */
+async function run(commands: readonly string[]): Promise<string[]> {
+  const script = commands.map((command) => `${atPorts(command)}\necho; echo '${marker}'`).join("\n");
+  const shell = spawn("bash", ["-s"], { cwd: dir, stdio: ["pipe", "pipe", "inherit"] });
+  shell.stdin.end(script);
+  let printed = "";
+  for await (const chunk of shell.stdout) printed += String(chunk);
+  return printed.split(`${marker}\n`).map((output) => (output.trim() === "" ? "" : `${output.trim()}\n`));
+}
+
+/** The README's ports are those of `npm start`; the test has its own. */
+function atPorts(command: string): string {
+  return command.replace(/:808([123])\b/g, (_, node: string) => `:${cluster.port + Number(node) - 1}`);
+}
+
+/** Times, locks and indexes differ from run to run. */
+function mask(text: string): string {
+  return text
+    .replace(/"(Lock)":"[^"]*"/g, '"$1":"…"')
+    .replace(/"(LockUntil|CreatedAt|UpdatedAt|At|Index)":\d+/g, '"$1":0');
+}

@@ -1,0 +1,77 @@
+/**
+ * Conservation of messages (D1) and single delivery, checked on the records alone: every value is sent once in a run, so
+ * it may be in one place only: with its waiting sender, in a buffer, or in the result of one receive.
+ */
+import type { Command } from "../../src/select/command.js";
+import type { Applied } from "../../src/select/outcome.js";
+import type { Raw, Result } from "../../src/select/types.js";
+import type { Records } from "./invariants.js";
+import { demand, textOf } from "./world.js";
+
+export class Ledger {
+  /** Where each value was received: place of the result in the order of all resolutions. */
+  readonly #received = new Map<string, number>();
+  #buffered: ReadonlySet<string> = new Set();
+
+  /** @throws ModelError when a value was doubled or lost in this entry */
+  check(entry: { readonly index: number; readonly command: Command }, applied: Applied, after: Records): void {
+    const waiting = new Set<string>();
+    const left = new Set<string>();
+    const failed = new Set<string>();
+    for (const { selects } of after.states.values()) {
+      for (const { cases, result } of selects) {
+        if (result) this.#receive(result);
+        for (const [at, one] of cases.entries()) {
+          const value = one.op === "send" ? textOf(one.data) : undefined;
+          if (value === undefined) continue;
+          if (!result) waiting.add(value);
+          else if (result.index === entry.index && result.case === at) (result.ok ? left : failed).add(value);
+        }
+      }
+    }
+    this.#receivePlain(entry.command, applied, { left, failed });
+    this.#settle(after, { waiting, left, failed });
+  }
+
+  #receive(result: Result): void {
+    const value = result.op === "recv" && result.ok ? textOf(result.data) : undefined;
+    if (value === undefined) return;
+    const before = this.#received.get(value) ?? result.order;
+    demand(before === result.order, `${value} was received twice`);
+    this.#received.set(value, result.order);
+  }
+
+  #receivePlain(
+    command: Command,
+    { outcome, effects }: Applied,
+    sent: { readonly left: Set<string>; readonly failed: Set<string> },
+  ): void {
+    for (const effect of effects) if (effect.kind === "answered") this.#receive(effect.result);
+    if (!outcome.ok || outcome.repeated || outcome.answer.kind !== "result" || command.kind !== "select") return;
+    const { result } = outcome.answer;
+    this.#receive(result);
+    const won = command.cases[result.case];
+    const value = won?.op === "send" ? textOf(won.data) : undefined;
+    if (value !== undefined) (result.ok ? sent.left : sent.failed).add(value);
+  }
+
+  #settle(
+    after: Records,
+    sent: { readonly waiting: Set<string>; readonly left: Set<string>; readonly failed: Set<string> },
+  ): void {
+    const values = [...after.values.values()].map((one) => textOf((one as { readonly data?: Raw }).data));
+    const buffered = new Set(values.filter((value) => value !== undefined));
+    for (const value of buffered) {
+      demand(!this.#received.has(value), `${value} is received and still in a buffer`);
+      demand(values.filter((one) => one === value).length === 1, `${value} is in a buffer twice`);
+    }
+    for (const value of [...sent.waiting, ...sent.failed]) {
+      const elsewhere = this.#received.has(value) || buffered.has(value);
+      demand(!elsewhere, `${value} arrived although its sender did not proceed`);
+    }
+    for (const value of [...sent.left, ...this.#buffered]) {
+      demand(this.#received.has(value) || buffered.has(value), `${value} is lost`);
+    }
+    this.#buffered = buffered;
+  }
+}
