@@ -1,26 +1,36 @@
 /**
  * What this node remembers of the hosts it calls, so that a dead or slow one keeps no more than its share of the slots.
  *
- * A host that could not be reached several times in a row is left alone for a while, then tried with one call.
+ * A host that could not be reached several times in a row is left alone for a while, then tried with one call. Only such
+ * a try makes the next pause longer: calls that were under way together tell of one incident, however many they were.
  */
 export interface CircuitOptions {
   /** Calls to one host at once. */
   readonly inFlightMax: number;
   readonly firstMs: number;
+  /** No pause is longer. */
+  readonly maxMs: number;
   readonly factor: number;
   readonly random: () => number;
 }
 
 interface Host {
   inFlight: number;
-  /** Calls in a row that did not reach it. */
+  /** Calls in a row that did not reach it, while it is not left alone. */
   failures: number;
+  /** Pauses in a row. */
+  pauses: number;
   blockedUntilMs: number;
+}
+
+/** A call under way: `pauses` its host had had when it began. */
+export interface Attempt {
+  readonly host: string;
+  readonly pauses: number;
 }
 
 /** So many failures in a row open the circuit. With fewer, each state's own backoff is enough. */
 const failuresMax = 5;
-const blockedMsMax = 30_000;
 const hostsMax = 10_000;
 
 export class Circuits {
@@ -39,27 +49,31 @@ export class Circuits {
   hasRoom(host: string): boolean {
     const known = this.#hosts.get(host);
     if (known === undefined) return true;
-    return known.inFlight < (known.failures >= failuresMax ? 1 : this.#options.inFlightMax);
+    return known.inFlight < (known.pauses > 0 ? 1 : this.#options.inFlightMax);
   }
 
-  started(host: string): void {
-    const known = this.#hosts.get(host);
-    if (known !== undefined) known.inFlight++;
-    else this.#hosts.set(host, { inFlight: 1, failures: 0, blockedUntilMs: 0 });
+  started(host: string): Attempt {
+    let known = this.#hosts.get(host);
+    if (known === undefined)
+      this.#hosts.set(host, (known = { inFlight: 0, failures: 0, pauses: 0, blockedUntilMs: 0 }));
+    known.inFlight++;
+    return { host, pauses: known.pauses };
   }
 
-  ended(host: string, reached: boolean, nowMs: number): void {
+  ended({ host, pauses }: Attempt, reached: boolean, nowMs: number): void {
     const known = this.#hosts.get(host);
     if (known === undefined) return;
     known.inFlight--;
-    known.failures = reached ? 0 : known.failures + 1;
-    if (known.failures >= failuresMax) known.blockedUntilMs = nowMs + this.#pauseMs(known.failures);
-    if (reached) known.blockedUntilMs = 0;
+    if (reached) Object.assign(known, { failures: 0, pauses: 0, blockedUntilMs: 0 });
+    else if (pauses === known.pauses) this.#failed(known, nowMs);
     if (known.inFlight === 0 && (reached || this.#hosts.size > hostsMax)) this.#hosts.delete(host);
   }
 
-  #pauseMs(failures: number): number {
-    const { firstMs, factor, random } = this.#options;
-    return Math.min(blockedMsMax, firstMs * factor ** (failures - failuresMax)) * (0.5 + random() / 2);
+  #failed(host: Host, nowMs: number): void {
+    host.failures++;
+    if (host.pauses === 0 && host.failures < failuresMax) return;
+    const { firstMs, maxMs, factor, random } = this.#options;
+    host.blockedUntilMs = nowMs + Math.min(maxMs, firstMs * factor ** host.pauses) * (0.5 + random() / 2);
+    host.pauses++;
   }
 }

@@ -11,7 +11,7 @@ import { InvariantError } from "../src/invariant.js";
 import type { Command } from "../src/select/command.js";
 import type { HandOut, Outcome } from "../src/select/outcome.js";
 import { Caller, type CallResult } from "./callback-call.js";
-import { Circuits } from "./callback-circuit.js";
+import { Circuits, type Attempt } from "./callback-circuit.js";
 import { createResolve, type Resolve } from "./callback-dns.js";
 import { sanitise } from "./callback-failure.js";
 import { parseAllow } from "./callback-guard.js";
@@ -59,6 +59,8 @@ const settleMs = 250;
 const retryMs = { first: 50, max: 1000 };
 /** Calls in flight have this long to end when the node stops, then what is left has as long to be given back. */
 const closeMs = 700;
+/** A host that cannot be reached is tried again at least this often. */
+const blockedMsMax = 30_000;
 
 /** @throws Error when the configuration holds a damaged secret or allow entry */
 export function openCallbacks(options: CallbacksOptions): Callbacks {
@@ -87,6 +89,7 @@ export class Callbacks {
     this.#circuits = new Circuits({
       inFlightMax,
       firstMs: config.backoffMs.first,
+      maxMs: Math.min(config.backoffMs.max, blockedMsMax),
       factor: config.backoffMs.factor,
       random,
     });
@@ -150,8 +153,7 @@ export class Callbacks {
 
   #run(job: Job): void {
     this.#inFlight++;
-    this.#circuits.started(job.host);
-    this.#track(this.#callAndSettle(job), () => this.#inFlight--);
+    this.#track(this.#callAndSettle(job, this.#circuits.started(job.host)), () => this.#inFlight--);
   }
 
   #giveBack(job: Job, delayMs: number): void {
@@ -194,14 +196,14 @@ export class Callbacks {
     if (!this.#closing) this.#options.onFree(free);
   }
 
-  async #callAndSettle(job: Job): Promise<void> {
+  async #callAndSettle(job: Job, attempt: Attempt): Promise<void> {
     const { render, now, onEnd, nodeId } = this.#options;
     const body = render(job.handOut);
     const id = webhookId(job.id, job.handOut.state.version);
     const signed = webhookHeaders({ id, atMs: now(), body, secrets: this.#secrets });
     const headers = { ...signed, "slct-node": encodeURIComponent(nodeId) };
     const result = await this.#caller.call({ uri: job.uri, headers, body, signal: this.#stop.signal });
-    this.#circuits.ended(job.host, result.kind !== "failed" || !result.unreachable, now());
+    this.#circuits.ended(attempt, result.kind !== "failed" || !result.unreachable, now());
     onEnd(await this.#settle(job, result));
   }
 
