@@ -8,7 +8,7 @@ import type { Command, Extras, PatchCommand, PutCommand, SpawnSpec } from "../..
 import type { CaseSpec, Raw, Ref, SelectSpec } from "../../src/select/types.js";
 import { digestOf } from "./command.js";
 import { optional, respell } from "./language.js";
-import type { ModelState, World } from "./world.js";
+import type { ModelState, World } from "../../sim/model/world.js";
 
 /** mulberry32: 32 bits of state, good enough to pick commands. */
 export class Random {

@@ -8,14 +8,14 @@ import type { Command, Entry } from "../../src/select/command.js";
 import type { Applied } from "../../src/select/outcome.js";
 import type { State } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
-import { compareRecords, findDeadline, modelNames } from "./compare.js";
+import { compareRecords, findDeadline, modelNames } from "../../sim/model/compare.js";
 import { Random } from "./generator.js";
-import { checkInvariants, readRecords, type Records } from "./invariants.js";
-import { Ledger } from "./ledger.js";
-import { Model } from "./model.js";
+import { checkInvariants, readRecords, type Records } from "../../sim/model/invariants.js";
+import { Ledger } from "../../sim/model/ledger.js";
+import { Model } from "../../sim/model/model.js";
 import { commandOf, pauseOf, settings } from "./steps.js";
-import { canon } from "./verdict.js";
-import { demand, type ModelSelect, type ModelState } from "./world.js";
+import { canon } from "../../sim/model/verdict.js";
+import { demand, type ModelSelect, type ModelState } from "../../sim/model/world.js";
 
 const baseMs = 1_700_000_000_000;
 

@@ -10,7 +10,7 @@ import type { Applied } from "../../src/select/outcome.js";
 import type { Raw, Ref, Select, State, Waiter } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { parseCommand } from "./command.js";
-import { checkInvariants, readRecords, type Records } from "./invariants.js";
+import { checkInvariants, readRecords, type Records } from "../../sim/model/invariants.js";
 import { parseDuration, type Names } from "./language.js";
 import {
   fromRaw,

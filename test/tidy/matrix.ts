@@ -40,6 +40,18 @@ export const matrix: readonly Row[] = [
     ],
     mayTypes: [/^cluster\/types\.ts$/, /^pino$/],
   },
+  {
+    from: /^sim\//,
+    may: [
+      /^sim\//,
+      /^raft\//,
+      /^src\/select\//,
+      /^cluster\//,
+      /^src\/(errors|codec|invariant)\.ts$/,
+      builtin,
+      /^(pino|prom-client)$/,
+    ],
+  },
   { from: /^src\/(main|config|options|option-kinds|shutdown)\.ts$/, may: [anything] },
   { from: /^src\/(errors|invariant)\.ts$/, may: [] },
   { from: /^src\/codec\.ts$/, may: [/^msgpackr$/], mayTypes: [/^src\/select\/(types|command|outcome)\.ts$/] },
@@ -54,6 +66,7 @@ const edges: readonly { readonly target: RegExp; readonly from: RegExp }[] = [
     target: /^src\/(config|options|option-kinds|shutdown)\.ts$/,
     from: /^(src\/(main|config|options|option-kinds|shutdown)\.ts|(scripts|test)\/)/,
   },
+  { target: /^sim\//, from: /^(sim|scripts|test)\// },
   { target: /^scripts\//, from: /^(scripts|test)\// },
   { target: /^test\//, from: /^test\// },
 ];
