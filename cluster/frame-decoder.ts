@@ -17,7 +17,7 @@ const textBytesMax = 4096;
 const fieldsMax = 16;
 
 /**
- * @param bytes one whole frame without its length; the data of the result are parts of it
+ * @param bytes one whole frame without its length and checksum; the data of the result are parts of it
  * @throws FrameError
  */
 export function decodeFrame(bytes: Buffer): Frame {

@@ -1,14 +1,17 @@
 /**
- * Cuts the byte stream of a link into frames. Linear: every byte is copied at most once, whatever the pieces are.
+ * Cuts the byte stream of a link into frames and checks their sums. Linear: every byte is copied at most once, whatever
+ * the pieces are.
  *
  * A frame that carries data gets a buffer of exactly its size, because its entries live on; one that does not is handed
  * out as a part of the chunk it came in and must not be kept.
  */
-import { frameBytesMax } from "./frames.js";
+import { crc32 } from "node:zlib";
+import { checksumBytes, frameBytesMax, lengthBytes } from "./frames.js";
 import { FrameError } from "./msgpack-reader.js";
 
-const lengthBytes = 4;
 const headerLengthBytes = 4;
+/** All that a frame without a header has after its length. */
+const emptyBytes = checksumBytes + headerLengthBytes;
 
 const nothing: Buffer = Buffer.alloc(0);
 
@@ -29,13 +32,13 @@ export class FrameParser {
   }
 
   /**
-   * The next whole frame without its length, `"ping"`, or undefined when the chunk is used up.
-   * @throws FrameError on a length that no frame has
+   * The next whole frame without its length and checksum, `"ping"`, or undefined when the chunk is used up.
+   * @throws FrameError on a length that no frame has, and on bytes that are not those that were sent
    */
   next(): Buffer | "ping" | undefined {
     const frame = this.#next();
     if (frame === undefined) this.#chunk = nothing;
-    return frame;
+    return frame === undefined || frame === "ping" ? frame : checked(frame);
   }
 
   #next(): Buffer | "ping" | undefined {
@@ -43,7 +46,7 @@ export class FrameParser {
       const length = this.#readLength();
       if (length === undefined) return undefined;
       if (length === 0) return "ping";
-      if (length <= headerLengthBytes || length > frameBytesMax) throw new FrameError(`frame of ${length} bytes`);
+      if (length <= emptyBytes || length > frameBytesMax) throw new FrameError(`frame of ${length} bytes`);
       if (this.#chunk.length - this.#at >= length) return this.#whole(length);
       this.#frame = Buffer.allocUnsafeSlow(length);
       this.#frameFilled = 0;
@@ -74,10 +77,16 @@ export class FrameParser {
   #whole(length: number): Buffer {
     const bytes = this.#chunk.subarray(this.#at, this.#at + length);
     this.#at += length;
-    const carriesData = bytes.readUInt32BE(0) + headerLengthBytes !== length;
+    const carriesData = bytes.readUInt32BE(checksumBytes) + emptyBytes !== length;
     if (!carriesData) return bytes;
     const own = Buffer.allocUnsafeSlow(length);
     bytes.copy(own);
     return own;
   }
+}
+
+function checked(frame: Buffer): Buffer {
+  const content = frame.subarray(checksumBytes);
+  if (crc32(content) !== frame.readUInt32BE(0)) throw new FrameError("the checksum is wrong");
+  return content;
 }

@@ -1,9 +1,12 @@
 /**
- * The bytes of a peer frame: `length (4) · header length (4) · header (msgpack) · blobs`.
+ * The bytes of a peer frame: `length (4) · CRC-32 of the rest (4) · header length (4) · header (msgpack) · blobs`.
  *
  * The header is a flat array whose shape its first element fixes; the data of entries and forwards follows it raw, so
- * neither side copies or scans it. A length of 0 is a ping and has nothing after it. The other direction: frame-decoder.ts.
+ * neither side copies or parses it. A length of 0 is a ping and has nothing after it. The checksum is there because that of
+ * TCP is weak and ends at every middlebox: a vote or an entry that differs by a bit would be believed.
+ * The other direction: frame-parser.ts, frame-decoder.ts.
  */
+import { crc32 } from "node:zlib";
 import { encode } from "../src/codec.js";
 import { invariant, unreachable } from "../src/invariant.js";
 import type { Message, Role } from "../raft/types.js";
@@ -13,7 +16,10 @@ import type { Frame, NodeStatus } from "./types.js";
 export const frameBytesMax = 16 * 1024 * 1024 + 4 * 1024 * 1024;
 /** Entries, proposals or numbers listed in one frame. */
 export const frameItemsMax = 1 << 19;
-const prefixBytes = 8;
+export const lengthBytes = 4;
+export const checksumBytes = 4;
+const headerAt = lengthBytes + checksumBytes;
+const prefixBytes = headerAt + 4;
 /** Blobs up to this size are copied next to the header: cheaper than one more piece of a gathered write. */
 const inlineBytesMax = 4096;
 
@@ -50,11 +56,11 @@ export function encodeFrame(frame: Frame): EncodedFrame {
   for (const { data } of blobs) blobBytes += data.length;
   const smallEnd = endOfSmall(blobs, 0);
   const head = Buffer.allocUnsafe(prefixBytes + header.length + smallEnd.bytes);
-  head.writeUInt32BE(4 + header.length + blobBytes, 0);
-  head.writeUInt32BE(header.length, 4);
+  head.writeUInt32BE(prefixBytes - lengthBytes + header.length + blobBytes, 0);
+  head.writeUInt32BE(header.length, headerAt);
   head.set(header, prefixBytes);
   copySmall(blobs, 0, smallEnd.index, head, prefixBytes + header.length);
-  const pieces: Uint8Array[] = [head];
+  const pieces: [Buffer, ...Uint8Array[]] = [head];
   for (let at = smallEnd.index; at < blobs.length;) {
     const large = blobs[at++];
     if (large !== undefined) pieces.push(large.data);
@@ -62,7 +68,14 @@ export function encodeFrame(frame: Frame): EncodedFrame {
     if (end.bytes > 0) pieces.push(copySmall(blobs, at, end.index, Buffer.allocUnsafe(end.bytes), 0));
     at = end.index;
   }
+  head.writeUInt32BE(checksumOf(pieces), lengthBytes);
   return { pieces, bytes: prefixBytes + header.length + blobBytes };
+}
+
+function checksumOf([head, ...rest]: readonly [Buffer, ...Uint8Array[]]): number {
+  let sum = crc32(head.subarray(headerAt));
+  for (const piece of rest) sum = crc32(piece, sum);
+  return sum;
 }
 
 /** Where the run of small blobs that begins at `from` ends, and what it weighs. */

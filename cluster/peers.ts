@@ -7,7 +7,7 @@
  */
 import { performance } from "node:perf_hooks";
 import type { NodeId } from "../raft/types.js";
-import { encodeFrame, frameBytesMax } from "./frames.js";
+import { encodeFrame, frameBytesMax, lengthBytes } from "./frames.js";
 import { Acceptor } from "./peer-acceptor.js";
 import { lanes, type Lane } from "./peer-handshake.js";
 import { Link, splitHostPort, type LinkTiming } from "./peer-link.js";
@@ -161,7 +161,7 @@ class Mesh implements OpenPeers {
     // A member that is down is not worth the encoding.
     if (link === undefined || !link.up) return void this.#counts.droppedFrames++;
     const encoded = encodeFrame(frame);
-    const sent = encoded.bytes - 4 > frameBytesMax ? "too large" : link.send(encoded, isExpendable(frame));
+    const sent = encoded.bytes - lengthBytes > frameBytesMax ? "too large" : link.send(encoded, isExpendable(frame));
     if (sent === "sent") {
       this.#counts.sentFrames++;
       this.#counts.sentBytes += encoded.bytes;
