@@ -15,7 +15,8 @@ import { absent, estimateBytes, Overlay, type Slot } from "./overlay.js";
 import { writeGeneration } from "./store-flush.js";
 import { mergePages, readPage } from "./store-range.js";
 import type { AppliedMark } from "./store-record.js";
-import type { Store } from "./types.js";
+import { LevelView } from "./store-view.js";
+import type { ReadView, Store } from "./types.js";
 
 export interface LevelStoreOptions {
   readonly dir: string;
@@ -105,7 +106,7 @@ export class LevelStore implements Store {
 
   get(key: string): unknown {
     if (this.#failure !== undefined) throw this.#failure;
-    const slot = this.#active.slots.get(key) ?? this.#below(key);
+    const slot = this.#active.slots.get(key) ?? this.#frozen?.slots.get(key) ?? this.#clean.get(key);
     return slot === undefined ? this.#read(key) : slot.value;
   }
 
@@ -169,6 +170,12 @@ export class LevelStore implements Store {
     return fileBytes(this.#dir);
   }
 
+  async readView(): Promise<ReadView> {
+    await this.flush();
+    // What was open when the store was closed breaks off; that is no failure of the store.
+    return new LevelView(this.#dir, this.#db, (error) => (this.#closing ? new Error("closed") : this.#fail(error)));
+  }
+
   /**
    * Reads every record and compares their hash with the one recorded: finds what LevelDB lost or changed in silence.
    * Too slow to wait for at every start, so it runs beside the work; a difference ends the node.
@@ -199,10 +206,6 @@ export class LevelStore implements Store {
   }
 
   // ------------------------------------------------------------------------------------------------------ reading
-
-  #below(key: string): Slot | undefined {
-    return this.#frozen?.slots.get(key) ?? this.#clean.get(key);
-  }
 
   #read(key: string): unknown {
     let slot: Slot;

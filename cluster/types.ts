@@ -44,6 +44,21 @@ export interface Store extends View {
   stateHash(): Promise<{ readonly index: Index; readonly hash: string }>;
   /** Approximate bytes on disk. */
   sizeBytes(): Promise<number>;
+  /** Everything applied so far, and nothing of what is applied afterwards. To be closed soon: it keeps old files. */
+  readView(): Promise<ReadView>;
+  close(): Promise<void>;
+}
+
+/** All records at one index, however long they are read. Ends with the store. */
+export interface ReadView {
+  readonly index: Index;
+  readonly term: Term;
+  readonly records: number;
+  /** As in {@link Store.stateHash}. */
+  readonly hash: string;
+  get(key: string): unknown;
+  /** Records behind the key `after` in key order, as stored: checked, their checksum before them. */
+  pages(after: string): AsyncIterableIterator<readonly (readonly [key: string, stored: Buffer])[]>;
   close(): Promise<void>;
 }
 
