@@ -6,6 +6,7 @@
 import type { Command } from "../src/select/command.js";
 import type { HandOut } from "../src/select/outcome.js";
 import type { Demand, Ref } from "../src/select/types.js";
+import { pause, systemTime, type Time } from "./environment.js";
 import type { Committed } from "./types.js";
 
 export interface CallbackDutyOptions {
@@ -15,6 +16,7 @@ export interface CallbackDutyOptions {
   readonly submit: (command: Command) => Promise<Committed>;
   /** Runs the calls; tells {@link CallbackDuty.freed} when they end. */
   readonly take: (handOuts: readonly HandOut[]) => void;
+  readonly time?: Time;
 }
 
 /** Slots asked for with one demand, and not granted yet. */
@@ -101,12 +103,12 @@ export class CallbackDuty {
         }
         // Refused (no settings yet), or withdrawn after an unknown end: what was not granted is free again.
         this.#release(asked);
-        if (!outcome.ok) await pause();
+        if (!outcome.ok) await this.#pause();
         return;
       } catch {
         // It may be parked or not: withdraw it before asking anew.
         command = { kind: "withdraw", refs: [asked.ref] };
-        await pause();
+        await this.#pause();
       }
     }
   }
@@ -116,12 +118,12 @@ export class CallbackDuty {
     this.#free += asked.left;
   }
 
+  #pause(): Promise<void> {
+    return pause(this.#options.time ?? systemTime, retryMs);
+  }
+
   #demand({ ref, left }: Asked): Command {
     const { leaseMs } = this.#options;
     return { kind: "demand", for: "callback", prefix: "", max: left, leaseMs, park: true, ref };
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, retryMs).unref());
 }

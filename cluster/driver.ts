@@ -4,13 +4,13 @@
  * Everything that arrives while a write is in flight joins the next one, so one sync serves many requests (group
  * commit). The leader's messages leave beside its own write, answers only after it (dissertation 10.2.1). Decides nothing.
  */
-import { performance } from "node:perf_hooks";
 import { decodeEntry, type Origin } from "../src/codec.js";
 import type { Machine } from "../src/select/machine.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
 import type { Raft } from "../raft/raft.js";
 import type { Entry, Message, ReadState, Ready } from "../raft/types.js";
+import { systemTime, type Time } from "./environment.js";
 import type { LogStore, Store } from "./types.js";
 
 /** One entry, applied here. */
@@ -39,12 +39,24 @@ export interface DriverHost {
   onFatal(error: unknown): void;
 }
 
+export interface DriverParts {
+  readonly raft: Raft;
+  readonly log: LogStore;
+  readonly store: Store;
+  readonly machine: Machine;
+  /** Log time of the last applied entry. */
+  readonly nowMs: number;
+  readonly host: DriverHost;
+  readonly time?: Time;
+}
+
 export class Driver {
   readonly #raft: Raft;
   readonly #log: LogStore;
   readonly #store: Store;
   readonly #machine: Machine;
   readonly #host: DriverHost;
+  readonly #time: Time;
   #scheduled = false;
   /** The loop is going round and will see whatever comes: set and cleared in the step in which it looks. */
   #running = false;
@@ -52,13 +64,14 @@ export class Driver {
   #closed = false;
   #nowMs: number;
 
-  constructor(parts: { raft: Raft; log: LogStore; store: Store; machine: Machine; nowMs: number; host: DriverHost }) {
+  constructor(parts: DriverParts) {
     this.#raft = parts.raft;
     this.#log = parts.log;
     this.#store = parts.store;
     this.#machine = parts.machine;
     this.#nowMs = parts.nowMs;
     this.#host = parts.host;
+    this.#time = parts.time ?? systemTime;
   }
 
   /** Log time of the last applied entry. */
@@ -70,7 +83,7 @@ export class Driver {
   wake(): void {
     if (this.#scheduled || this.#closed || this.#running) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#time.soon(() => {
       this.#scheduled = false;
       if (!this.#closed) this.#draining = this.#drain();
     });
@@ -100,7 +113,7 @@ export class Driver {
 
   async #turn(ready: Ready): Promise<void> {
     for (const message of ready.messages) this.#host.send(message);
-    const startedMs = performance.now();
+    const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
     try {
       this.#apply(ready.committed);
@@ -108,11 +121,11 @@ export class Driver {
     } finally {
       await write;
     }
-    if (write !== undefined) this.#host.observeSync((performance.now() - startedMs) / 1000, ready.entries.length);
+    if (write !== undefined) this.#host.observeSync((this.#time.nowMs() - startedMs) / 1000, ready.entries.length);
     for (const message of ready.messagesAfterPersist) this.#host.send(message);
     this.#raft.persisted(ready);
     // Turns without a write (a replay, reads) would follow each other without ever letting messages and ticks in.
-    if (write === undefined) await new Promise((resolve) => setImmediate(resolve));
+    if (write === undefined) await new Promise<void>((resolve) => this.#time.soon(resolve));
   }
 
   #write(ready: Ready): Promise<void> | undefined {

@@ -1,12 +1,12 @@
 /**
  * What only the leader does: fixes the replicated settings, keeps the clock hand, and clears what dead nodes left parked.
  */
-import { randomBytes } from "node:crypto";
 import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { Meta, Settings } from "../src/select/types.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId, Term } from "../raft/types.js";
+import { systemEnvironment, type Environment } from "./environment.js";
 import type { Timers } from "./timers.js";
 import type { Committed, Store } from "./types.js";
 
@@ -19,6 +19,7 @@ export interface DutiesOptions {
   readonly forgetAfterMs: number;
   readonly submit: (command: Command) => Promise<Committed>;
   readonly onError: (message: string, error: unknown) => void;
+  readonly environment?: Environment;
 }
 
 /** After a duty could not be done. */
@@ -26,6 +27,7 @@ const retryMs = 1000;
 
 export class Duties {
   readonly #options: DutiesOptions;
+  readonly #environment: Environment;
   /** Term in which this node took up its duties; 0: it has none. */
   #term: Term = 0;
   /** Monotonic time of the next attempt to replicate the settings; undefined: none is needed or one is under way. */
@@ -35,6 +37,7 @@ export class Duties {
 
   constructor(options: DutiesOptions) {
     this.#options = options;
+    this.#environment = options.environment ?? systemEnvironment;
   }
 
   /** An entry of `term` is applied here, so everything earlier is too: if this node leads that term, it begins. */
@@ -56,7 +59,7 @@ export class Duties {
       timers.stop();
       return;
     }
-    if (this.#configureAtMs !== undefined && performance.now() >= this.#configureAtMs) this.#configure();
+    if (this.#configureAtMs !== undefined && this.#environment.time.nowMs() >= this.#configureAtMs) this.#configure();
     this.#watchFollowers();
   }
 
@@ -69,16 +72,16 @@ export class Duties {
       meta !== undefined &&
       (Object.keys(settings) as (keyof Settings)[]).every((name) => meta.settings[name] === settings[name]);
     if (same) return;
-    this.#options.submit({ kind: "configure", seed: randomBytes(16), settings }).catch((error: unknown) => {
+    this.#options.submit({ kind: "configure", seed: this.#environment.secret(), settings }).catch((error: unknown) => {
       this.#options.onError("the settings were not replicated yet", error);
-      if (term === this.#term) this.#configureAtMs = performance.now() + retryMs;
+      if (term === this.#term) this.#configureAtMs = this.#environment.time.nowMs() + retryMs;
     });
   }
 
   #watchFollowers(): void {
     const { raft, forgetAfterMs } = this.#options;
     const status = raft.status();
-    const nowMs = performance.now();
+    const nowMs = this.#environment.time.nowMs();
     for (const [id, progress] of Object.entries(status.progress)) {
       if (id === status.id || progress.active) {
         this.#silentSince.delete(id);

@@ -7,6 +7,7 @@
 import { SlctError } from "../src/errors.js";
 import type { Effect } from "../src/select/outcome.js";
 import type { State } from "../src/select/types.js";
+import { systemTime, type Time } from "./environment.js";
 import type { Event } from "./types.js";
 
 type Listener = (state: State | undefined) => void;
@@ -14,6 +15,7 @@ type Listener = (state: State | undefined) => void;
 export class Feed {
   readonly #eventsMax: number;
   readonly #waitsMax: number;
+  readonly #time: Time;
   readonly #watchers = new Map<string, Set<Listener>>();
   /** A ring: the event number n is at n % eventsMax. */
   readonly #ring: Event[] = [];
@@ -26,10 +28,11 @@ export class Feed {
   #closed = false;
 
   /** `floor`: index applied when the node started. `waitsMax`: watches and long polls at once. */
-  constructor(eventsMax: number, floor: number, waitsMax = Infinity) {
+  constructor(eventsMax: number, floor: number, waitsMax = Infinity, time = systemTime) {
     this.#eventsMax = eventsMax;
     this.#floor = floor;
     this.#waitsMax = waitsMax;
+    this.#time = time;
   }
 
   onEffect(effect: Effect, index: number, atMs: number): void {
@@ -114,13 +117,13 @@ export class Feed {
     if (this.#ends.size >= this.#waitsMax) throw new SlctError("overloaded", "too many requests wait on this node");
     await new Promise<void>((resolve) => {
       const finish = () => {
-        clearTimeout(timer);
+        cancel();
         options.signal.removeEventListener("abort", finish);
         this.#ends.delete(finish);
         stop();
         resolve();
       };
-      const timer = setTimeout(finish, options.waitMs);
+      const cancel = this.#time.after(options.waitMs, finish);
       options.signal.addEventListener("abort", finish, { once: true });
       this.#ends.add(finish);
       const stop = start(finish);

@@ -22,12 +22,13 @@ export class Member implements Node {
   #leaderSeen: NodeId | null = null;
   #termSeen: Term = 0;
   /** Monotonic time since which no leader is known; undefined while one is. */
-  #leaderlessSince: number | undefined = performance.now();
+  #leaderlessSince: number | undefined;
   #closing = false;
   #closed: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#leaderlessSince = parts.time.nowMs();
     this.id = parts.config.id;
   }
 
@@ -136,7 +137,7 @@ export class Member implements Node {
 
   leadership(): Leadership {
     const { raft, config } = this.#parts;
-    const leaderlessMs = this.#leaderlessSince === undefined ? 0 : performance.now() - this.#leaderlessSince;
+    const leaderlessMs = this.#leaderlessSince === undefined ? 0 : this.#parts.time.nowMs() - this.#leaderlessSince;
     return { leader: raft.leader, term: raft.term, hopeless: this.#closing || leaderlessMs > config.leaderGraceMs };
   }
 
@@ -276,6 +277,6 @@ export class Member implements Node {
     this.#leaderSeen = raft.leader;
     this.#termSeen = raft.term;
     if (raft.leader !== null) this.#leaderlessSince = undefined;
-    else this.#leaderlessSince ??= performance.now();
+    else this.#leaderlessSince ??= this.#parts.time.nowMs();
   }
 }

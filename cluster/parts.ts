@@ -13,6 +13,7 @@ import { CallbackDuty } from "./callback-duty.js";
 import { openCallbacks, type Callbacks } from "./callbacks.js";
 import type { Driver } from "./driver.js";
 import { Duties } from "./duties.js";
+import { systemEnvironment, type Environment, type Time } from "./environment.js";
 import { Feed } from "./feed.js";
 import { Intake } from "./intake.js";
 import { createMetrics, type Metrics } from "./metrics.js";
@@ -34,6 +35,8 @@ export interface NodeHooks {
   readonly parseReturned: (id: string, lock: string, body: Buffer) => Command;
   /** The node must end: nothing that was in flight is acknowledged. */
   readonly onFatal: (error: unknown) => void;
+  /** Clocks and chance, if not those of the system. */
+  readonly environment?: Environment;
 }
 
 /** Storage and engine, open. */
@@ -77,6 +80,7 @@ export interface Parts {
   /** Runs a turn of the driver soon. */
   readonly wake: () => void;
   readonly logger: Logger;
+  readonly time: Time;
   /** Ends what runs, in the opposite order of the start. */
   readonly stop: () => Promise<void>;
 }
@@ -103,43 +107,47 @@ export function buildParts(
   const submit = (command: Command) => late.member.submit(command);
   const onError = (message: string, error: unknown) => logger.warn({ err: error }, message);
   const wake = () => late.driver.wake();
-  const clock = Date.now;
-  const raft = createRaft(config, log, store);
+  const environment = hooks.environment ?? systemEnvironment;
+  const { time } = environment;
+  const clock = () => time.wallMs();
+  const raft = createRaft(config, { log, store, environment });
   const metrics = createMetrics(registry, {
     read: () => late.member.gauges(),
     states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
   });
   const proposals = new Proposals({
     ...{ node: config.id, epoch, proposalsMax: config.proposalsMax, proposalBytesMax: config.proposalBytesMax },
-    ...{ timeoutMs: config.requestTimeoutMs, wake },
+    ...{ timeoutMs: config.requestTimeoutMs, wake, time },
     send: (leader, term, batch) => late.member.sendProposals(leader, term, batch),
     observe: (seconds) => metrics.commitSeconds.observe(seconds),
   });
   const reads = new Reads({
-    ...{ readsMax: config.waitsMax, timeoutMs: config.requestTimeoutMs, wake },
+    ...{ readsMax: config.waitsMax, timeoutMs: config.requestTimeoutMs, wake, time },
     applied: () => store.appliedIndex,
     ask: (context) => raft.readIndex(context),
   });
   const replayedTo = log.lastIndex();
-  const waits = new Waits({ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError });
+  const waits = new Waits({ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError, time });
   const timers = new Timers({
-    ...{ store, submit, clock, onError: onFatal },
+    ...{ store, submit, clock, time, onError: onFatal },
     observeLateness: (seconds) => metrics.timerLagSeconds.observe(seconds),
   });
   const forgetAfterMs = forgetAfterTimeouts * config.electionTicks * config.tickMs;
-  const duties = new Duties({ raft, store, timers, settings: config.settings, forgetAfterMs, submit, onError });
-  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics });
+  const duties = new Duties({
+    ...{ raft, store, timers, settings: config.settings, forgetAfterMs, submit, onError, environment },
+  });
+  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, environment });
   const board = new StatusBoard({
-    ...{ store, clock, onError: onFatal },
+    ...{ store, clock, time, onError: onFatal },
     others: config.members.map(({ id }) => id).filter((id) => id !== config.id),
     own: () => late.member.ownStatus(),
     send: (to, frame) => late.peers.send(to, frame),
   });
   const parts: BuiltParts = {
     ...{ config, epoch, store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
-    ...{ version: hooks.version, logger, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
+    ...{ version: hooks.version, logger, time, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
     intake: new Intake(raft, clock, () => store.congested),
-    feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax),
+    feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
   };
   return { parts, raft, dispatcher };
 }
@@ -147,29 +155,42 @@ export function buildParts(
 function buildCallbacks(
   config: NodeConfig,
   hooks: NodeHooks,
-  { submit, waits, metrics }: { submit: Member["submit"]; waits: Waits; metrics: Metrics },
+  {
+    submit,
+    waits,
+    metrics,
+    environment,
+  }: { submit: Member["submit"]; waits: Waits; metrics: Metrics; environment: Environment },
 ): { callbacks: CallbackDuty; dispatcher: Callbacks } {
   const callbacks: CallbackDuty = new CallbackDuty({
-    ...{ slots: config.callback.slots, leaseMs: config.settings.callbackLeaseMs, submit },
+    ...{ slots: config.callback.slots, leaseMs: config.settings.callbackLeaseMs, submit, time: environment.time },
     newRef: () => waits.newRef(),
     take: (handOuts) => dispatcher.take(handOuts),
   });
   const dispatcher: Callbacks = openCallbacks({
     ...{ config: config.callback, nodeId: config.id, propose: submit },
-    ...{ render: hooks.render, parse: hooks.parseReturned, random: Math.random, now: Date.now },
+    ...{
+      render: hooks.render,
+      parse: hooks.parseReturned,
+      random: environment.random,
+      now: () => environment.time.wallMs(),
+    },
     onFree: (slots) => callbacks.freed(slots),
     onEnd: (end) => metrics.callbacks.inc({ end }),
   });
   return { callbacks, dispatcher };
 }
 
-function createRaft(config: NodeConfig, log: LogStore, store: Store): Raft {
+function createRaft(
+  config: NodeConfig,
+  { log, store, environment }: { log: LogStore; store: Store; environment: Environment },
+): Raft {
   return new Raft({
     id: config.id,
     voters: config.members.map(({ id }) => id),
     electionTicks: config.electionTicks,
     heartbeatTicks: config.heartbeatTicks,
-    random: Math.random,
+    random: environment.random,
     log,
     hardState: log.hardState,
     appliedIndex: store.appliedIndex,

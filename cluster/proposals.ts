@@ -12,6 +12,7 @@ import { SlctError } from "../src/errors.js";
 import type { Command } from "../src/select/command.js";
 import type { Outcome } from "../src/select/outcome.js";
 import type { NodeId, Term } from "../raft/types.js";
+import { systemTime, type Time } from "./environment.js";
 import type { Committed, Forward } from "./types.js";
 
 interface Proposal extends Forward {
@@ -38,6 +39,7 @@ export interface ProposalsOptions {
   readonly wake: () => void;
   /** Seconds from submission to answer. */
   readonly observe: (seconds: number) => void;
+  readonly time?: Time;
 }
 
 export interface Leadership {
@@ -55,6 +57,7 @@ const noLeader = () => new SlctError("no_leader", "no leader is reachable; nothi
 
 export class Proposals {
   readonly #options: ProposalsOptions;
+  readonly #time: Time;
   /** In order of `seq`, which is the order of deadlines. */
   readonly #open = new Map<number, Proposal>();
   /** The queued ones in order of `seq`; those answered meanwhile are skipped. */
@@ -71,6 +74,7 @@ export class Proposals {
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
   }
 
   get count(): number {
@@ -93,7 +97,7 @@ export class Proposals {
     const seq = ++this.#seq;
     const data = encodeEntry({ node, epoch, seq }, command);
     return new Promise((resolve, reject) => {
-      const begun = { seq, data, startedMs: performance.now(), resolve, reject };
+      const begun = { seq, data, startedMs: this.#time.nowMs(), resolve, reject };
       const proposal: Proposal = { ...begun, sentTerm: 0, copies: 0, queued: true };
       this.#open.set(seq, proposal);
       this.#unsent.push(proposal);
@@ -123,7 +127,7 @@ export class Proposals {
     const proposal = this.#open.get(seq);
     if (proposal === undefined) return;
     this.#close(proposal);
-    this.#options.observe((performance.now() - proposal.startedMs) / 1000);
+    this.#options.observe((this.#time.nowMs() - proposal.startedMs) / 1000);
     proposal.resolve(committed);
   }
 
@@ -158,7 +162,7 @@ export class Proposals {
 
   /** Ends what ran out of time, and what cannot even be sent. */
   sweep(leadership: Leadership): void {
-    const lateMs = performance.now() - this.#options.timeoutMs;
+    const lateMs = this.#time.nowMs() - this.#options.timeoutMs;
     for (const proposal of this.#open.values()) {
       if (proposal.startedMs > lateMs) break;
       this.#end(proposal, "not answered in time; it may still be applied");

@@ -6,6 +6,7 @@
 import TinyQueue from "tinyqueue";
 import { SlctError } from "../src/errors.js";
 import type { ReadState, Term } from "../raft/types.js";
+import { systemTime, type Time } from "./environment.js";
 import type { Freshness } from "./types.js";
 import type { Leadership } from "./proposals.js";
 
@@ -35,6 +36,7 @@ export interface ReadsOptions {
   readonly ask: (context: number) => void;
   /** Has `pump` called soon. */
   readonly wake: () => void;
+  readonly time?: Time;
 }
 
 /** A round whose answer may be lost is asked again. */
@@ -49,14 +51,16 @@ export class Reads {
   #refusedTerm: Term = 0;
   #closed = false;
   readonly #options: ReadsOptions;
+  readonly #time: Time;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
   }
 
   /** @throws SlctError `no_leader`, `overloaded`, or `timeout` when `minIndex` is not reached in time */
   async fresh({ stale, minIndex }: Freshness, leadership: Leadership): Promise<void> {
-    const deadlineMs = performance.now() + this.#options.timeoutMs;
+    const deadlineMs = this.#time.nowMs() + this.#options.timeoutMs;
     if (!stale) {
       if (leadership.leader === null && leadership.hopeless) throw noLeader();
       await this.#wait(deadlineMs, (read) => {
@@ -72,7 +76,7 @@ export class Reads {
   pump({ leader, term }: Leadership): void {
     if (leader === null || term === this.#refusedTerm) return;
     if (this.#queued.length === 0 || this.#round !== undefined) return;
-    this.#round = { context: ++this.#context, term, startedMs: performance.now(), reads: this.#queued };
+    this.#round = { context: ++this.#context, term, startedMs: this.#time.nowMs(), reads: this.#queued };
     this.#queued = [];
     this.#options.ask(this.#round.context);
   }
@@ -100,7 +104,7 @@ export class Reads {
   }
 
   sweep(leadership: Leadership): void {
-    const nowMs = performance.now();
+    const nowMs = this.#time.nowMs();
     this.#refusedTerm = 0;
     if (this.#round !== undefined && nowMs - this.#round.startedMs > roundTimeoutMs) {
       this.#queued = [...this.#round.reads, ...this.#queued];

@@ -11,6 +11,7 @@ import { Machine } from "../src/select/machine.js";
 import type { Demand, Meta } from "../src/select/types.js";
 import type { Raft } from "../raft/raft.js";
 import { Driver } from "./driver.js";
+import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
 import { SegmentLog } from "./log.js";
 import { Member } from "./node.js";
@@ -56,14 +57,20 @@ export async function openNode(
     );
     const machine = new Machine(store);
     await loadIndexes(store, machine);
-    return await start(config, { ...hooks, openLinks }, { epoch, log, store, machine });
+    return await startNode(config, { ...hooks, openLinks }, { epoch, log, store, machine });
   } catch (error) {
     await Promise.allSettled([store?.close(), log.close()]);
     throw error;
   }
 }
 
-async function start(config: NodeConfig, hooks: NodeHooks & { openLinks: OpenLinks }, opened: Opened): Promise<Member> {
+/** Sets a node going over storage that is open. */
+export async function startNode(
+  config: NodeConfig,
+  hooks: NodeHooks & { openLinks: OpenLinks },
+  opened: Opened,
+): Promise<Member> {
+  const time = hooks.environment?.time ?? systemTime;
   const late = {} as Late;
   const { parts, raft, dispatcher } = buildParts(config, hooks, opened, late);
   const self = config.members.find(({ id }) => id === config.id);
@@ -86,17 +93,17 @@ async function start(config: NodeConfig, hooks: NodeHooks & { openLinks: OpenLin
   const node = new Member({ ...parts, peers: late.peers });
   late.member = node;
   late.driver = createDriver(node, late, { ...opened, raft, parts, onFatal: hooks.onFatal });
-  const ticker = setInterval(() => node.tick(), config.tickMs);
+  const stopTicking = time.every(config.tickMs, () => node.tick());
   let compacting: Promise<void> | undefined;
-  const compactor = setInterval(() => {
+  const stopCompacting = time.every(compactMs, () => {
     compacting ??= compact(opened.log, opened.store, raft)
       .catch(hooks.onFatal)
       .finally(() => (compacting = undefined));
-  }, compactMs);
+  });
   late.stop = async () => {
     await dispatcher.close();
-    clearInterval(ticker);
-    clearInterval(compactor);
+    stopTicking();
+    stopCompacting();
     node.closeParts();
     await late.driver.close();
     await late.peers.close();
@@ -107,19 +114,19 @@ async function start(config: NodeConfig, hooks: NodeHooks & { openLinks: OpenLin
   // Alone there is nobody to wait for.
   if (config.members.length === 1) raft.campaign();
   node.begin();
-  void forgetEarlier(node, opened.epoch);
+  void forgetEarlier(node, opened.epoch, time);
   return node;
 }
 
 /** What an earlier run of this node left parked has nobody to answer any more. */
-async function forgetEarlier(node: Member, epoch: number): Promise<void> {
+async function forgetEarlier(node: Member, epoch: number, time: Time): Promise<void> {
   while (!node.closing) {
     const done = await node.submit({ kind: "forget", node: node.id, epoch }).then(
       ({ outcome }) => outcome.ok,
       () => false,
     );
     if (done) return;
-    await new Promise((resolve) => setTimeout(resolve, forgetRetryMs).unref());
+    await pause(time, forgetRetryMs);
   }
 }
 
@@ -137,6 +144,7 @@ function createDriver(
 ): Driver {
   return new Driver({
     ...{ raft, log, store, machine },
+    time: parts.time,
     nowMs: (store.get(keys.meta) as Meta | undefined)?.nowMs ?? 0,
     host: {
       beforeTurn: () => node.beforeTurn(),

@@ -2,6 +2,7 @@
  * What each member last said of itself, for `GET /cluster`: exchanged once a second, computed when it is sent.
  */
 import type { NodeId } from "../raft/types.js";
+import { systemTime, type Cancel, type Time } from "./environment.js";
 import type { Frame, NodeStatus, Store } from "./types.js";
 
 export type MemberStatus = NodeStatus & {
@@ -17,6 +18,7 @@ export interface StatusOptions {
   readonly send: (to: NodeId, frame: Frame) => void;
   readonly clock: () => number;
   readonly onError: (error: unknown) => void;
+  readonly time?: Time;
 }
 
 const intervalMs = 1000;
@@ -31,12 +33,11 @@ export class StatusBoard {
   #dbBytes = 0;
   #measuring = false;
   #closed = false;
-  readonly #timer: NodeJS.Timeout;
+  readonly #cancel: Cancel;
 
   constructor(options: StatusOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#exchange(), intervalMs);
-    this.#timer.unref();
+    this.#cancel = (options.time ?? systemTime).every(intervalMs, () => this.#exchange());
   }
 
   onStatus(from: NodeId, status: NodeStatus): void {
@@ -67,7 +68,7 @@ export class StatusBoard {
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#timer);
+    this.#cancel();
   }
 
   #exchange(): void {

@@ -7,6 +7,7 @@
 import TinyQueue from "tinyqueue";
 import { dueOf, keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
+import { systemTime, type Cancel, type Time } from "./environment.js";
 import type { Committed, Store } from "./types.js";
 
 export interface TimersOptions {
@@ -16,6 +17,7 @@ export interface TimersOptions {
   readonly clock: () => number;
   readonly observeLateness: (seconds: number) => void;
   readonly onError: (error: unknown) => void;
+  readonly time?: Time;
 }
 
 /** Deadlines in one `expire` entry: bounds the time one apply takes. */
@@ -31,6 +33,7 @@ const pageMax = 10_000;
 
 export class Timers {
   readonly #options: TimersOptions;
+  readonly #time: Time;
   #near = new TinyQueue<string>([], compareKeys);
   /** Deadlines before this time are in `#near`; 0: not the leader. */
   #horizonMs = 0;
@@ -38,12 +41,13 @@ export class Timers {
   #scannedTo: string | undefined;
   #scanning = false;
   #firing = false;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: Cancel | undefined;
   /** Work begun under an earlier leadership stops when it sees that this has moved on. */
   #reign = 0;
 
   constructor(options: TimersOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
   }
 
   /** This node may propose now: everything applied so far is in the store. */
@@ -59,7 +63,7 @@ export class Timers {
     this.#scannedTo = undefined;
     this.#scanning = false;
     this.#firing = false;
-    clearTimeout(this.#timer);
+    this.#cancel?.();
   }
 
   onArmed(dueMs: number, key: string): void {
@@ -102,13 +106,12 @@ export class Timers {
   }
 
   #schedule(waitMsMin = 0): void {
-    clearTimeout(this.#timer);
+    this.#cancel?.();
     if (this.#horizonMs === 0) return;
     // What is being proposed looks for more when it is done.
     const next = this.#firing ? undefined : this.#head();
     const waitMs = next === undefined ? sleepMsMax : dueOf(next) - this.#options.clock();
-    this.#timer = setTimeout(() => this.#wakeUp(), Math.min(Math.max(waitMs, waitMsMin), sleepMsMax));
-    this.#timer.unref();
+    this.#cancel = this.#time.after(Math.min(Math.max(waitMs, waitMsMin), sleepMsMax), () => this.#wakeUp());
   }
 
   #wakeUp(): void {
@@ -128,7 +131,7 @@ export class Timers {
         const first = due[0];
         if (first === undefined) {
           // Nothing but disarmed ones: there may be many, and others want to run too.
-          await new Promise((resolve) => setImmediate(resolve));
+          await new Promise<void>((resolve) => this.#time.soon(resolve));
         } else {
           this.#options.observeLateness((this.#options.clock() - dueOf(first)) / 1000);
           await this.#options.submit({ kind: "expire", keys: due });
@@ -145,7 +148,7 @@ export class Timers {
       // Not the leader any more, or it has too much to do: look at everything again from the store.
       if (reign !== this.#reign) return;
       this.stop();
-      this.#timer = setTimeout(() => this.start(), sleepMsMax).unref();
+      this.#cancel = this.#time.after(sleepMsMax, () => this.start());
       return;
     }
     this.#firing = false;

@@ -8,6 +8,7 @@ import { SlctError } from "../src/errors.js";
 import type { Command } from "../src/select/command.js";
 import type { Effect, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Ref, Result } from "../src/select/types.js";
+import { pause, systemTime, type Time } from "./environment.js";
 import type { Committed, Waitable, Waited } from "./types.js";
 
 type Accepted = Extract<Outcome, { ok: true }>;
@@ -24,6 +25,7 @@ export interface WaitsOptions {
   readonly replayedTo?: number;
   readonly submit: (command: Command) => Promise<Committed>;
   readonly onError: (message: string, error: unknown) => void;
+  readonly time?: Time;
 }
 
 interface Wait {
@@ -57,6 +59,7 @@ const retryMs = 500;
 
 export class Waits {
   readonly #options: WaitsOptions;
+  readonly #time: Time;
   readonly #open = new Map<number, Wait>();
   /** Ended here, perhaps still parked in the log: withdrawn until that is committed. */
   #leftovers: Ref[] = [];
@@ -68,6 +71,7 @@ export class Waits {
 
   constructor(options: WaitsOptions) {
     this.#options = options;
+    this.#time = options.time ?? systemTime;
   }
 
   get count(): number {
@@ -150,11 +154,11 @@ export class Waits {
     wait.parkedIndex = index;
     // Both may have been applied in one batch, before this could run.
     if (index < this.#forgottenIndex) drop(wait, "forgotten");
-    const timer = setTimeout(wait.end, this.#closed ? 0 : waitMs);
+    const cancel = this.#time.after(this.#closed ? 0 : waitMs, wait.end);
     if (signal.aborted) wait.end();
     signal.addEventListener("abort", wait.end, { once: true });
     await wait.ended;
-    clearTimeout(timer);
+    cancel();
     signal.removeEventListener("abort", wait.end);
     if (wait.arrival !== undefined) return this.#arrived(wait.arrival, parked);
     if (wait.dropped === "forgotten" && parked.repeatable) throw unknownEnd();
@@ -211,7 +215,7 @@ export class Waits {
         this.#leftovers = this.#leftovers.slice(refs.length);
       } catch {
         // No leader or no room: the next start of this node would forget them, until then try again.
-        await new Promise((resolve) => setTimeout(resolve, retryMs).unref());
+        await pause(this.#time, retryMs);
       }
     }
     this.#withdrawing = false;

@@ -162,7 +162,7 @@ export class MeshNode {
 }
 
 export function overWire(frame: Frame): Frame {
-  return decodeFrame(Buffer.concat(encodeFrame(frame).pieces).subarray(4));
+  return decodeFrame(Buffer.concat(encodeFrame(frame).pieces).subarray(8));
 }
 
 export class Mesh {
