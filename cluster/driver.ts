@@ -137,7 +137,7 @@ export class Driver {
   #apply(committed: readonly Entry[]): void {
     for (const entry of committed) {
       if (entry.term !== this.#store.appliedTerm) this.#host.onTerm(entry.term);
-      if (entry.data.length === 0) {
+      if (entry.data.length === 0 || entry.kind !== undefined) {
         this.#store.advance(entry.index, entry.term);
         continue;
       }

@@ -41,7 +41,7 @@ const messageFieldCounts = {
   RequestVoteResponse: 7,
   AppendEntries: 10,
   AppendEntriesResponse: 9,
-  Heartbeat: 8,
+  Heartbeat: 7,
   HeartbeatResponse: 6,
   ReadIndex: 6,
   ReadIndexResponse: 7,
@@ -109,12 +109,21 @@ function decodeProposals(reader: MsgpackReader, blobs: BlobReader): Forward[] {
   return proposals;
 }
 
+/** Terms and lengths of all, then the positions of those that hold configurations. */
 function decodeEntries(prevLogIndex: number, reader: MsgpackReader, blobs: BlobReader): Entry[] {
   const entries: Entry[] = [];
   const count = pairs(reader);
   if (!Number.isSafeInteger(prevLogIndex + count)) throw new FrameError("index out of range");
   for (let n = 1; n <= count; n++) {
     entries.push({ index: prevLogIndex + n, term: reader.uint(termMax), data: blobs.next(reader.uint()) });
+  }
+  let last = -1;
+  for (let left = reader.array(frameItemsMax); left > 0; left--) {
+    const position = reader.uint();
+    const entry = entries[position];
+    if (position <= last || entry === undefined) throw new FrameError("not the position of a configuration");
+    entries[position] = { ...entry, kind: "configuration" };
+    last = position;
   }
   return entries;
 }
@@ -132,18 +141,16 @@ function decodeMessage(fields: number, reader: MsgpackReader, blobs: BlobReader)
       return { type, ...envelope, preVote: reader.bool(), granted: reader.bool() };
     case "AppendEntries": {
       const prev = { prevLogIndex: reader.uint(), prevLogTerm: reader.uint(termMax) };
-      const commit = { leaderCommit: reader.uint(), compactTo: reader.uint() };
-      return { type, ...envelope, ...prev, ...commit, entries: decodeEntries(prev.prevLogIndex, reader, blobs) };
+      const leaderCommit = reader.uint();
+      return { type, ...envelope, ...prev, leaderCommit, entries: decodeEntries(prev.prevLogIndex, reader, blobs) };
     }
     case "AppendEntriesResponse": {
       const base = { prevLogIndex: reader.uint(), success: reader.bool(), matchIndex: reader.uint() };
       const hint = decodeHint(reader);
       return { type, ...envelope, ...base, ...(hint && { hint }) };
     }
-    case "Heartbeat": {
-      const commit = { leaderCommit: reader.uint(), context: reader.uint(), compactTo: reader.uint() };
-      return { type, ...envelope, ...commit };
-    }
+    case "Heartbeat":
+      return { type, ...envelope, leaderCommit: reader.uint(), context: reader.uint() };
     case "HeartbeatResponse":
     case "ReadIndex":
       return { type, ...envelope, context: reader.uint() };

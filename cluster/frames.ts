@@ -131,13 +131,17 @@ function encodeMessage(message: Message, fields: Field[]): readonly Blob[] {
       fields.push(message.preVote, message.granted);
       return [];
     case "AppendEntries": {
-      const { prevLogIndex, prevLogTerm, entries, leaderCommit, compactTo } = message;
+      const { prevLogIndex, prevLogTerm, entries, leaderCommit } = message;
       const first = entries[0];
       // Indexes are not sent: they follow from the first.
       invariant(first === undefined || first.index === prevLogIndex + 1, "entries continue the log at prevLogIndex");
       const lengths: number[] = [];
-      for (const { term, data } of entries) lengths.push(term, data.length);
-      fields.push(prevLogIndex, prevLogTerm, leaderCommit, compactTo, lengths);
+      const configurations: number[] = [];
+      for (const [position, { term, data, kind }] of entries.entries()) {
+        lengths.push(term, data.length);
+        if (kind === "configuration") configurations.push(position);
+      }
+      fields.push(prevLogIndex, prevLogTerm, leaderCommit, lengths, configurations);
       return entries;
     }
     case "AppendEntriesResponse": {
@@ -146,7 +150,7 @@ function encodeMessage(message: Message, fields: Field[]): readonly Blob[] {
       return [];
     }
     case "Heartbeat":
-      fields.push(message.leaderCommit, message.context, message.compactTo);
+      fields.push(message.leaderCommit, message.context);
       return [];
     case "HeartbeatResponse":
     case "ReadIndex":

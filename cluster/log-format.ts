@@ -13,7 +13,7 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { decode, encode } from "../src/codec.js";
-import type { HardState, Index, Term } from "../raft/types.js";
+import type { Entry, HardState, Index, Term } from "../raft/types.js";
 
 export const pageBytes = 4096;
 /** A disk writes a sector wholly or not at all. */
@@ -59,8 +59,11 @@ export function decodeSegmentHeader(page: Buffer): (SegmentHeader & { readonly s
 
 // ---------------------------------------------------------------------------------------------------- records
 
-const kinds = ["begin", "hardState", "entry", "mark", "seal"] as const;
-/** `begin` opens a segment, `seal` ends it, `mark` says nothing but that everything before it is durable. */
+const kinds = ["begin", "hardState", "entry", "mark", "seal", "configuration"] as const;
+/**
+ * `begin` opens a segment, `seal` ends it, `mark` says nothing but that everything before it is durable; `configuration` is
+ * an entry as well.
+ */
 export type RecordKind = (typeof kinds)[number];
 
 export interface LogRecord {
@@ -70,6 +73,16 @@ export interface LogRecord {
   /** Of the entry; otherwise of the last index. */
   readonly term: Term;
   readonly body: Uint8Array;
+}
+
+export function entryRecord({ index, term, kind, data }: Entry): LogRecord {
+  return { kind: kind ?? "entry", index, term, body: data };
+}
+
+/** The entry that an intact record holds; undefined if it holds something else. */
+export function entryOf({ kind, index, term }: RecordHeader, data: Uint8Array): Entry | undefined {
+  if (kind === "entry") return { index, term, data };
+  return kind === "configuration" ? { index, term, kind, data } : undefined;
 }
 
 /** What binds records to their place. */

@@ -2,7 +2,7 @@
  * Reads entries back from segment files, for followers that lag behind what is in memory. Every checksum is checked.
  */
 import type { Entry, Index } from "../raft/types.js";
-import { readBody, readHeader, recordBytes } from "./log-format.js";
+import { entryOf, readBody, readHeader, recordBytes } from "./log-format.js";
 import type { LogIndex } from "./log-index.js";
 import type { Segment } from "./log-segments.js";
 import { StorageError } from "./storage-error.js";
@@ -46,9 +46,10 @@ export function readRun(segments: ReadonlyMap<number, Segment>, index: LogIndex,
 function entryAt(bytes: Buffer, at: number, segment: Segment, index: LogIndex, wanted: Index, base: number): Entry {
   const header = readHeader(bytes, at, { segment: segment.sequence, seed: segment.seed });
   const data = header && readBody(bytes, at, header);
-  if (header?.kind !== "entry" || header.index !== wanted || header.term !== index.term(wanted) || data === undefined) {
+  const entry = header && data && entryOf(header, data);
+  if (entry?.index !== wanted || entry.term !== index.term(wanted)) {
     const place = { file: segment.file.path, offset: base + at, index: wanted - 1 };
     throw new StorageError("corrupt", `the log is damaged: entry ${wanted} cannot be read back`, place);
   }
-  return { index: wanted, term: header.term, data };
+  return entry;
 }

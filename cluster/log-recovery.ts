@@ -213,6 +213,7 @@ class Recovery {
         return;
       }
       case "entry":
+      case "configuration":
         if (header.index > this.#index.last + 1)
           throw this.#corrupt(`entry ${header.index} follows entry ${this.#index.last}`, segment, offset);
         // The tail that this replaces began in a segment that is gone; the floor settles the term before it.

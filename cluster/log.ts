@@ -9,7 +9,15 @@ import { InvariantError, invariant } from "../src/invariant.js";
 import type { Entry, HardState, Index, Term } from "../raft/types.js";
 import type { DirectoryLock } from "./directory.js";
 import { diskFiles, type Files } from "./files.js";
-import { align, encodeHardState, encodeMark, pageBytes, type Floor, type LogRecord } from "./log-format.js";
+import {
+  align,
+  encodeHardState,
+  encodeMark,
+  entryRecord,
+  pageBytes,
+  type Floor,
+  type LogRecord,
+} from "./log-format.js";
 import { LogIndex, RecentEntries } from "./log-index.js";
 import { readRun } from "./log-reader.js";
 import { recoverLog, type Recovered } from "./log-recovery.js";
@@ -161,7 +169,7 @@ export class SegmentLog implements LogStore {
       const records: LogRecord[] =
         hardState === undefined ? [] : [this.#writer.record("hardState", encodeHardState(hardState))];
       const first = records.length;
-      for (const { index, term, data } of entries) records.push({ kind: "entry", index, term, body: data });
+      for (const entry of entries) records.push(entryRecord(entry));
       let reported = 0;
       await this.#writer.write(records, ({ count, segment, offsets }) => {
         if (hardState !== undefined && reported === 0) this.#hardState = hardState;

@@ -187,7 +187,7 @@ function createRaft(
 ): Raft {
   return new Raft({
     id: config.id,
-    voters: config.members.map(({ id }) => id),
+    configuration: { members: config.members.map((member) => ({ ...member, voter: true })), removed: [] },
     electionTicks: config.electionTicks,
     heartbeatTicks: config.heartbeatTicks,
     random: environment.random,

@@ -96,7 +96,7 @@ export async function startNode(
   const stopTicking = time.every(config.tickMs, () => node.tick());
   let compacting: Promise<void> | undefined;
   const stopCompacting = time.every(compactMs, () => {
-    compacting ??= compact(opened.log, opened.store, raft)
+    compacting ??= compact(opened.log, opened.store)
       .catch(hooks.onFatal)
       .finally(() => (compacting = undefined));
   });
@@ -162,8 +162,8 @@ function createDriver(
   });
 }
 
-async function compact(log: LogStore, store: Store, raft: Raft): Promise<void> {
-  await log.compact(Math.min(store.flushedIndex, raft.compactTo));
+async function compact(log: LogStore, store: Store): Promise<void> {
+  await log.compact(store.flushedIndex);
 }
 
 async function loadIndexes(store: Store, machine: Machine): Promise<void> {

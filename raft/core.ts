@@ -7,13 +7,12 @@
 import { invariant } from "../src/invariant.js";
 import { RaftLog } from "./log.js";
 import type { Progress } from "./progress.js";
-import type { Entry, Index, Message, NodeId, RaftOptions, ReadState, Role, Term } from "./types.js";
+import { quorumReached } from "./quorum.js";
+import type { Entry, Index, Message, NodeId, RaftOptions, ReadState, Ready, Role, Term } from "./types.js";
 
 export interface Core {
   readonly options: RaftOptions;
   readonly id: NodeId;
-  /** All voters but this node. */
-  readonly peers: readonly NodeId[];
   readonly log: RaftLog;
 
   role: Role;
@@ -33,7 +32,7 @@ export interface Core {
   /** Candidates: votes of this campaign, the own one included once it counts. */
   readonly votes: Map<NodeId, boolean>;
 
-  /** Leader only. */
+  /** Leader only: every other member, learners included. */
   readonly progress: Map<NodeId, Progress>;
   /** Leader: index of the entry that opened the term. Everything from here on is of the current term. */
   termStart: Index;
@@ -41,8 +40,11 @@ export interface Core {
   /** Leader: entries, the commit index or an answer may be worth a message to some follower. */
   replicationDue: boolean;
 
-  /** Every member has the log up to here on disk. */
-  compactTo: Index;
+  /** Leader: hands over to this voter; proposals wait. See transfer.ts. */
+  transfer: { readonly to: NodeId; readonly atTick: number } | undefined;
+  /** A snapshot was taken for installing: nothing moves any more. */
+  installing: boolean;
+
   readonly reads: Reads;
   outbox: Outbox;
   protocolErrors: number;
@@ -70,20 +72,20 @@ export interface Outbox {
   /** The answer to the AppendEntries of this turn: one serves them all, as it promises durability up to an index. */
   ack: { readonly to: NodeId; readonly prevLogIndex: Index; readonly matchIndex: Index } | undefined;
   reads: ReadState[];
+  snapshotsTo: NodeId[];
+  install: Ready["install"];
 }
 
 export const noData = new Uint8Array(0);
 
 export function newCore(options: RaftOptions): Core {
-  const { id, voters, hardState, log, appliedIndex } = options;
-  invariant(voters.includes(id), `${id} is not among the voters`);
-  invariant(new Set(voters).size === voters.length, "a voter is listed twice");
-  const raftLog = new RaftLog(log, { commitIndex: hardState.commitIndex, appliedIndex });
+  const { id, configuration, hardState, log, needsSnapshot = false } = options;
+  const appliedIndex = needsSnapshot ? undefined : options.appliedIndex;
+  const raftLog = new RaftLog(log, { commitIndex: hardState.commitIndex, appliedIndex, configuration });
   invariant(hardState.currentTerm >= raftLog.lastTerm, "the log is of a later term than the recorded one");
   return {
     options,
     id,
-    peers: voters.filter((voter) => voter !== id),
     log: raftLog,
     role: "follower",
     term: hardState.currentTerm,
@@ -99,7 +101,8 @@ export function newCore(options: RaftOptions): Core {
     termStart: 0,
     uncommittedBytes: 0,
     replicationDue: false,
-    compactTo: raftLog.firstIndex() - 1,
+    transfer: undefined,
+    installing: false,
     reads: {
       number: Math.floor(options.random() * 2 ** 32) * 2 ** 20,
       asked: new Map(),
@@ -115,12 +118,30 @@ export function newCore(options: RaftOptions): Core {
 }
 
 export function newOutbox(): Outbox {
-  return { messages: [], afterPersist: [], ack: undefined, reads: [] };
+  return { messages: [], afterPersist: [], ack: undefined, reads: [], snapshotsTo: [], install: undefined };
 }
 
 /** Uniform in [electionTicks, 2·electionTicks). */
 export function drawTimeout({ electionTicks, random }: RaftOptions): number {
   return electionTicks + Math.floor(random() * electionTicks);
+}
+
+/** Members whose votes and copies count now. */
+export function votersNow(core: Core): readonly NodeId[] {
+  return core.log.configurations.latest.voters;
+}
+
+/**
+ * Leader: the largest value that a quorum of the configuration in force has reached.
+ *
+ * @param own of this node, which counts only as a voter
+ */
+export function reachedByQuorum(core: Core, own: number, of: (follower: Progress) => number): number {
+  const reached = votersNow(core).map((id) => {
+    const follower = core.progress.get(id);
+    return id === core.id ? own : follower === undefined ? 0 : of(follower);
+  });
+  return quorumReached(reached);
 }
 
 /** May leave in parallel with the next write. */

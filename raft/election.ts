@@ -4,8 +4,8 @@
  * Source: dissertation 3.4, 3.6.1, 6.2 (quorum check), 9.6 (PreVote) and the stickiness of 4.2.3; reliability 1.2.
  */
 
-import { reply, send, sendAfterPersist, type Core } from "./core.js";
-import { quorumReached, voteResult } from "./quorum.js";
+import { reachedByQuorum, reply, send, sendAfterPersist, votersNow, type Core } from "./core.js";
+import { voteResult } from "./quorum.js";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.js";
 import type { Message } from "./types.js";
 
@@ -20,17 +20,17 @@ export function tickElection(core: Core): void {
 /** A leader that has not heard of a majority for an election timeout gives up, so that its clients look elsewhere. */
 export function tickQuorumCheck(core: Core): void {
   if (!core.options.checkQuorum) return;
-  const heard = quorumReached([core.tick, ...[...core.progress.values()].map((one) => one.heardAt)]);
+  const heard = reachedByQuorum(core, core.tick, ({ heardAt }) => heardAt);
   if (core.tick - heard >= core.options.electionTicks) becomeFollower(core, core.term, null);
 }
 
 /**
- * Begins an election; nothing for a leader.
+ * Begins an election; nothing for a leader, and for a node that could not lead.
  *
  * @param force the leader asked for it: no PreVote, and voters let go of that leader
  */
 export function campaign(core: Core, force = false): void {
-  if (core.role === "leader") return;
+  if (core.role === "leader" || !mayLead(core)) return;
   if (core.options.preVote && !force) {
     becomePreCandidate(core);
     requestVotes(core, { preVote: true, force });
@@ -41,6 +41,16 @@ export function campaign(core: Core, force = false): void {
   }
 }
 
+/**
+ * Voters may. So may one whose removal is in its log and not known to be committed: it may be the only one to have that
+ * entry, and then nobody else can win (dissertation 4.2.2, figure 4.6). Its own vote does not count.
+ */
+function mayLead({ id, log, options }: Core): boolean {
+  if (options.needsSnapshot === true) return false;
+  const { latest, before } = log.configurations;
+  return latest.voters.includes(id) || (before?.voters.includes(id) ?? false);
+}
+
 /** The own vote does not count before it is on disk: {@link countOwnVote}. */
 function startElection(core: Core, force: boolean): void {
   becomeCandidate(core);
@@ -49,7 +59,8 @@ function startElection(core: Core, force: boolean): void {
 
 function requestVotes(core: Core, { preVote, force }: { preVote: boolean; force: boolean }): void {
   const { lastIndex, lastTerm } = core.log;
-  for (const to of core.peers) {
+  for (const to of votersNow(core)) {
+    if (to === core.id) continue;
     const request: RequestVote = {
       type: "RequestVote",
       from: core.id,
@@ -122,7 +133,7 @@ export function countOwnVote(core: Core): void {
 }
 
 function decide(core: Core): void {
-  const result = voteResult(core.options.voters, core.votes);
+  const result = voteResult(votersNow(core), core.votes);
   if (result === "lost") becomeFollower(core, core.term, null);
   if (result !== "won") return;
   if (core.role === "preCandidate") startElection(core, false);

@@ -22,14 +22,12 @@ export function sendHeartbeats(core: Core, context: number): void {
       term: core.term,
       leaderCommit,
       context,
-      compactTo: core.compactTo,
     });
   }
 }
 
 /** The sender is the leader of this term and has been recorded as such. */
 export function onHeartbeat(core: Core, message: Extract<Message, { type: "Heartbeat" }>): void {
-  core.compactTo = Math.max(core.compactTo, message.compactTo);
   core.log.commitTo(Math.min(message.leaderCommit, core.log.lastIndex));
   reply(core, {
     type: "HeartbeatResponse",

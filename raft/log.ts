@@ -7,7 +7,11 @@
  */
 
 import { invariant } from "../src/invariant.js";
-import type { ConflictHint, Entry, Index, LogReader, Term } from "./types.js";
+import { Configurations } from "./configuration.js";
+import type { Configuration, ConflictHint, Entry, Index, LogReader, Term } from "./types.js";
+
+/** Data bytes read at once when the log is searched for configurations. */
+const scanBytesMax = 4 * 1024 * 1024;
 
 /** Invariants: `handedIndex <= min(commitIndex, durableIndex)`, `commitIndex <= lastIndex`, `tailStart <= durableIndex + 1`. */
 export class RaftLog {
@@ -23,12 +27,23 @@ export class RaftLog {
   #writingTo: Index;
   #commitIndex: Index;
   #handedIndex: Index;
+  readonly #configurations: Configurations;
 
-  constructor(reader: LogReader, at: { readonly commitIndex: Index; readonly appliedIndex: Index }) {
+  /** @param at `appliedIndex` undefined: nothing is ever handed out, as there is nothing left to apply it to */
+  constructor(
+    reader: LogReader,
+    at: {
+      readonly commitIndex: Index;
+      readonly appliedIndex: Index | undefined;
+      /** As of `appliedIndex`. */
+      readonly configuration: Configuration;
+    },
+  ) {
+    const appliedIndex = at.appliedIndex ?? reader.firstIndex() - 1;
     const last = reader.lastIndex();
     invariant(at.commitIndex <= last, `the log ends at ${last}, below the recorded commit index ${at.commitIndex}`);
-    invariant(at.appliedIndex <= last, `the log ends at ${last}, below the applied index ${at.appliedIndex}`);
-    invariant(at.appliedIndex >= reader.firstIndex() - 1, `the log was cut above the applied index ${at.appliedIndex}`);
+    invariant(appliedIndex <= last, `the log ends at ${last}, below the applied index ${appliedIndex}`);
+    invariant(appliedIndex >= reader.firstIndex() - 1, `the log was cut above the applied index ${appliedIndex}`);
     const lastTerm = reader.term(last);
     invariant(lastTerm !== undefined, `the log cannot tell the term of its last index ${last}`);
     this.#reader = reader;
@@ -37,8 +52,20 @@ export class RaftLog {
     this.#lastTerm = lastTerm;
     this.#durableIndex = last;
     this.#writingTo = last;
-    this.#commitIndex = Math.max(at.commitIndex, at.appliedIndex);
-    this.#handedIndex = at.appliedIndex;
+    this.#commitIndex = Math.max(at.commitIndex, appliedIndex);
+    this.#handedIndex = at.appliedIndex ?? Infinity;
+    this.#configurations = new Configurations(at.configuration, appliedIndex);
+    for (let from = appliedIndex + 1; from <= last;) {
+      const read = reader.entries(from, last + 1, scanBytesMax);
+      invariant(read.length > 0, `the log did not return entry ${from}`);
+      this.#configurations.append(read);
+      from += read.length;
+    }
+    this.#configurations.commit(this.#commitIndex);
+  }
+
+  get configurations(): Pick<Configurations, "latest" | "before"> {
+    return this.#configurations;
   }
 
   get lastIndex(): Index {
@@ -81,6 +108,7 @@ export class RaftLog {
     if (first === undefined || last === undefined) return;
     invariant(first.index === this.#lastIndex + 1, `append at ${first.index} to a log that ends at ${this.#lastIndex}`);
     for (const entry of entries) this.#tail.push(entry);
+    this.#configurations.append(entries);
     this.#lastIndex = last.index;
     this.#lastTerm = last.term;
   }
@@ -130,6 +158,7 @@ export class RaftLog {
     if (index <= this.#commitIndex) return false;
     invariant(index <= this.#lastIndex, `commit index ${index} beyond the end of the log ${this.#lastIndex}`);
     this.#commitIndex = index;
+    this.#configurations.commit(index);
     return true;
   }
 
@@ -181,6 +210,7 @@ export class RaftLog {
     invariant(from > this.#commitIndex, `truncation at ${from}, not above the commit index ${this.#commitIndex}`);
     const lastTerm = this.term(from - 1);
     invariant(lastTerm !== undefined, `truncation at ${from} leaves a log of unknown term`);
+    this.#configurations.truncate(from);
     if (from <= this.#tailStart) {
       this.#tail = [];
       this.#tailStart = from;

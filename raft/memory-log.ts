@@ -50,6 +50,13 @@ export class MemoryLog implements LogReader {
     for (const entry of entries) this.#entries.push(entry);
   }
 
+  /** Makes room for a snapshot of entry `index`: keeps what follows if that entry is here, and nothing otherwise. */
+  install(index: Index, term: Term): void {
+    if (this.term(index) === term) return this.compact(index);
+    this.#entries = [];
+    this.#cut = { index, term };
+  }
+
   /** Drops entries up to `index`, at most all. */
   compact(index: Index): void {
     const to = Math.min(index, this.lastIndex());

@@ -4,11 +4,12 @@
  * Refused messages are counted, never fatal: a broken peer must not stop a healthy one.
  */
 
+import { decodeConfiguration } from "./configuration.js";
 import type { Entry, Message, NodeId } from "./types.js";
 
-/** @param peers the members that may speak to this node */
-export function isWellFormed(message: Message, id: NodeId, peers: readonly NodeId[]): boolean {
-  if (message.to !== id || !peers.includes(message.from) || !isCount(message.term)) return false;
+/** @param id of this node */
+export function isWellFormed(message: Message, id: NodeId): boolean {
+  if (message.to !== id || message.from === id || !isCount(message.term)) return false;
   switch (message.type) {
     case "RequestVote":
       return message.term > 0 && isPosition(message.lastLogIndex, message.lastLogTerm, message.term);
@@ -17,7 +18,6 @@ export function isWellFormed(message: Message, id: NodeId, peers: readonly NodeI
         message.term > 0 &&
         isPosition(message.prevLogIndex, message.prevLogTerm, message.term) &&
         isCount(message.leaderCommit) &&
-        isCount(message.compactTo) &&
         isContiguous(message)
       );
     case "AppendEntriesResponse": {
@@ -26,9 +26,7 @@ export function isWellFormed(message: Message, id: NodeId, peers: readonly NodeI
       return isCount(message.prevLogIndex) && isCount(message.matchIndex);
     }
     case "Heartbeat":
-      return (
-        message.term > 0 && isCount(message.leaderCommit) && isCount(message.context) && isCount(message.compactTo)
-      );
+      return message.term > 0 && isCount(message.leaderCommit) && isCount(message.context);
     case "HeartbeatResponse":
     case "ReadIndex":
       return isCount(message.context);
@@ -63,6 +61,7 @@ function isContiguous(message: {
   for (const entry of message.entries) {
     if (entry.index !== index + 1 || !isCount(entry.index) || !isCount(entry.term)) return false;
     if (entry.term < term || entry.term > message.term || entry.term === 0) return false;
+    if (entry.kind === "configuration" && decodeConfiguration(entry.data) === undefined) return false;
     index = entry.index;
     term = entry.term;
   }

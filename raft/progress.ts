@@ -2,19 +2,22 @@
  * What a leader knows about one follower, and the flow control that follows from it. Owns all writes of {@link Progress}.
  *
  * Probe: the common prefix is unknown, one AppendEntries at a time. Replicate: it is known, a window of them is under
- * way and `nextIndex` runs ahead. Source: dissertation 3.5, 10.2.
+ * way and `nextIndex` runs ahead. Snapshot: what it needs is cut off here; it is sent no entries, only asked with every
+ * heartbeat whether it has got up to the cut. Source: dissertation 3.5, 5, 10.2.
  */
 
 import type { Index, NodeId } from "./types.js";
 
 export interface Progress {
   readonly id: NodeId;
-  mode: "probe" | "replicate";
+  mode: "probe" | "replicate" | "snapshot";
   /** Known to be durable there and equal here. `matchIndex < nextIndex`. */
   matchIndex: Index;
   nextIndex: Index;
   /** Probe mode: the one message is under way. */
   probeSent: boolean;
+  /** Snapshot mode: the host was told. */
+  snapshotAsked: boolean;
   /** Replicate mode: last indexes of the messages under way, oldest first. */
   readonly inflight: Window;
   /** Commit index it was last told of. */
@@ -42,6 +45,7 @@ export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: num
     matchIndex: 0,
     nextIndex: at.nextIndex,
     probeSent: false,
+    snapshotAsked: false,
     inflight: { max: Math.max(1, at.inflightMax), ends: [], head: 0, count: 0 },
     commitSent: 0,
     poked: false,
@@ -52,8 +56,24 @@ export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: num
 }
 
 /** Nothing more may be sent until an answer comes. */
-export function isPaused(progress: Progress): boolean {
-  return progress.mode === "probe" ? progress.probeSent : progress.inflight.count >= progress.inflight.max;
+export function isPaused({ mode, probeSent, poked, inflight }: Progress): boolean {
+  if (mode === "snapshot") return !poked;
+  return mode === "probe" ? probeSent : inflight.count >= inflight.max;
+}
+
+/** What it needs next is cut off here. */
+export function becomeSnapshot(progress: Progress): void {
+  progress.mode = "snapshot";
+  progress.snapshotAsked = false;
+  clear(progress.inflight);
+}
+
+/** Asked where its log stands, from `nextIndex` on if that is above what it has; after its next sign of life. */
+export function becomeProbe(progress: Progress, nextIndex: Index): void {
+  progress.mode = "probe";
+  progress.probeSent = true;
+  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);
+  clear(progress.inflight);
 }
 
 /** An AppendEntries with `entries` entries from `nextIndex` on has left. */
@@ -61,19 +81,23 @@ export function onSent(progress: Progress, entries: number, commitIndex: Index):
   progress.commitSent = commitIndex;
   if (progress.mode === "probe") {
     progress.probeSent = true;
-  } else if (entries > 0) {
+  } else if (progress.mode === "replicate" && entries > 0) {
     progress.nextIndex += entries;
     push(progress.inflight, progress.nextIndex - 1);
   }
 }
 
-/** @returns whether the match index may have changed what is committed */
-export function onAccepted(progress: Progress, matchIndex: Index): boolean {
+/**
+ * @param cutIndex last index that is cut off here
+ * @returns whether the match index may have changed what is committed
+ */
+export function onAccepted(progress: Progress, matchIndex: Index, cutIndex: Index): boolean {
   if (matchIndex < progress.matchIndex) return false;
   const changed = matchIndex > progress.matchIndex || progress.lost;
   progress.matchIndex = matchIndex;
   progress.lost = false;
-  if (progress.mode === "probe") {
+  if (progress.mode === "snapshot" && matchIndex < cutIndex) return changed;
+  if (progress.mode !== "replicate") {
     progress.mode = "replicate";
     progress.nextIndex = matchIndex + 1;
     clear(progress.inflight);
@@ -85,21 +109,21 @@ export function onAccepted(progress: Progress, matchIndex: Index): boolean {
 }
 
 /**
- * The follower does not have the entry at `prevLogIndex`. Looks further below, but never under `floor`, which it (or
- * every member) acknowledged: denying that means that its disk forgot, and it is marked {@link Progress.lost}. Late
+ * The follower does not have the entry at `prevLogIndex`. Looks further below, but never under what it
+ * acknowledged: denying that means that its disk forgot, and it is marked {@link Progress.lost}. Late
  * answers of before an acknowledgement cannot be told apart from that by themselves; they are repaired by the next
- * answer, which comes to a probe exactly at the floor.
+ * answer, which comes to a probe exactly there.
  *
  * @param hintIndex where the common prefix may end at best
  * @returns whether a new probe is due
  */
 export function onRejected(
   progress: Progress,
-  answer: { prevLogIndex: Index; hintIndex: Index; floor: Index },
+  { prevLogIndex, hintIndex }: { prevLogIndex: Index; hintIndex: Index },
 ): boolean {
-  const { prevLogIndex, hintIndex } = answer;
-  const floor = Math.max(progress.matchIndex, answer.floor);
-  if (progress.mode === "replicate" ? prevLogIndex <= progress.matchIndex : prevLogIndex !== progress.nextIndex - 1) {
+  if (progress.mode === "snapshot") return false;
+  const floor = progress.matchIndex;
+  if (progress.mode === "replicate" ? prevLogIndex <= floor : prevLogIndex !== progress.nextIndex - 1) {
     return false;
   }
   if (progress.mode === "probe" && prevLogIndex <= floor) {
@@ -117,7 +141,7 @@ export function onRejected(
 export function onHeartbeatReturned(progress: Progress, lastIndex: Index): void {
   progress.probeSent = false;
   if (progress.inflight.count >= progress.inflight.max) freeOldest(progress.inflight);
-  if (progress.matchIndex < lastIndex || progress.mode === "probe") progress.poked = true;
+  if (progress.matchIndex < lastIndex || progress.mode !== "replicate") progress.poked = true;
 }
 
 function push(window: Window, end: Index): void {

@@ -2,23 +2,27 @@
  * The consensus core: messages, ticks and proposals go in, one {@link Ready} at a time comes out.
  *
  * Pure and synchronous: no I/O, no clock, no randomness of its own. The host's duties stand on {@link Ready}; the table
- * of messages and the invariants in README.md. This file holds the gate that every message passes and the hand-over to
- * the host. Source: Ongaro, Consensus: Bridging Theory and Practice, chapters 3, 6.4, 9.6, 10.2.
+ * of messages and the invariants in README.md. This file holds the hand-over to the host. Source: Ongaro, Consensus:
+ * Bridging Theory and Practice, chapters 3, 4, 5, 6.4, 9.6, 10.2.
  */
 
-import { invariant, unreachable } from "../src/invariant.js";
-import { newCore, newOutbox, reply, send, sendAfterPersist, type Core } from "./core.js";
-import { campaign, countOwnVote, isSticky, onRequestVote, onRequestVoteResponse } from "./election.js";
-import { tickElection, tickQuorumCheck } from "./election.js";
-import { onHeartbeat, sendHeartbeats } from "./heartbeat.js";
-import { isWellFormed } from "./message.js";
-import { advanceCommitIndex, onAppendEntries, onAppendEntriesResponse } from "./replication.js";
-import { onHeartbeatResponse, replicate } from "./replication.js";
-import { askRead, expireReads, onReadIndex, onReadIndexResponse, openRound, startRound } from "./reads.js";
-import { becomeFollower } from "./roles.js";
+import { invariant } from "../src/invariant.js";
+import { newCore, newOutbox, send, sendAfterPersist, type Core } from "./core.js";
+import { campaign, countOwnVote, tickElection, tickQuorumCheck } from "./election.js";
+import { receive } from "./gate.js";
+import { sendHeartbeats } from "./heartbeat.js";
+import { changeMembers } from "./membership.js";
+import { askRead, expireReads, openRound, startRound } from "./reads.js";
+import { advanceCommitIndex, replicate } from "./replication.js";
+import { onInstallSnapshot, snapshotFailed } from "./snapshot.js";
+import { tickTransfer, transferTo } from "./transfer.js";
 import type {
+  Configuration,
   HardState,
   Index,
+  InstallSnapshot,
+  MemberChange,
+  MemberChanged,
   Message,
   NodeId,
   Proposed,
@@ -27,6 +31,7 @@ import type {
   Ready,
   Role,
   Term,
+  TransferBegun,
 } from "./types.js";
 
 /** Committed entries of one Ready: at least one, beyond that at most so many bytes, so that a turn stays short. */
@@ -60,9 +65,9 @@ export class Raft {
     return this.#core.log.commitIndex;
   }
 
-  /** Every voter has the log up to here on disk, as far as this node knows: it may be cut up to this index. */
-  get compactTo(): Index {
-    return Math.min(this.#core.compactTo, this.#core.log.durableIndex);
+  /** In force: the last one in the log, committed or not. The same object until it changes. */
+  get configuration(): Configuration {
+    return this.#core.log.configurations.latest.configuration;
   }
 
   /** Messages that were refused because no correct member sends them. */
@@ -73,6 +78,7 @@ export class Raft {
   /** One unit of time has passed. */
   tick(): void {
     const core = this.#core;
+    if (core.installing) return;
     core.tick += 1;
     if (core.role !== "leader") {
       expireReads(core);
@@ -84,23 +90,15 @@ export class Raft {
       if (core.reads.roundDue) startRound(core);
       else sendHeartbeats(core, openRound(core));
     }
+    tickTransfer(core);
     tickQuorumCheck(core);
   }
 
-  /** @throws InvariantError when the message proves that the cluster is broken (two leaders, a committed entry denied) */
-  step(message: Message): void {
-    const core = this.#core;
-    if (!isWellFormed(message, core.id, core.peers)) {
-      core.protocolErrors += 1;
-      return;
-    }
-    if (message.term < core.term) {
-      answerStale(core, message);
-      return;
-    }
-    if (!enterTermOf(core, message)) return;
-    if (isFromLeader(message)) followLeader(core, message.from);
-    dispatch(core, message);
+  /** @throws InvariantError when the message proves that the cluster is broken: the node must stop */
+  step(message: Message | InstallSnapshot): void {
+    if (this.#core.installing) return;
+    if (message.type === "InstallSnapshot") onInstallSnapshot(this.#core, message);
+    else receive(this.#core, message);
   }
 
   /**
@@ -112,6 +110,7 @@ export class Raft {
     const core = this.#core;
     if (core.role !== "leader") return { ok: false, reason: "not_leader" };
     if (term !== undefined && term !== core.term) return { ok: false, reason: "stale_term" };
+    if (core.transfer !== undefined) return { ok: false, reason: "transferring" };
     let bytes = 0;
     for (const one of data) bytes += one.length;
     const overloaded = core.uncommittedBytes + bytes > core.options.uncommittedBytesMax;
@@ -123,14 +122,38 @@ export class Raft {
     return { ok: true, firstIndex, term: core.term };
   }
 
+  /**
+   * Changes the configuration by one member: in force at once, decided when its entry comes out as committed. A leader
+   * that removed itself goes on until then, and hands over.
+   *
+   * @param term as for {@link propose}
+   */
+  changeMembers(change: MemberChange, term?: Term): MemberChanged {
+    return changeMembers(this.#core, change, term);
+  }
+
+  /**
+   * Lets another voter take over: as soon as it has the whole log it is told to campaign at once. No proposals are
+   * taken meanwhile; given up after an election timeout. Asked again for the same one, nothing changes; for another one,
+   * that one takes its place; for this node, it is called off.
+   */
+  transferTo(id: NodeId): TransferBegun {
+    return transferTo(this.#core, id);
+  }
+
+  /** The transfer of a snapshot to a follower of `snapshotsTo` has ended, well or not: its log is looked at again. */
+  snapshotFailed(id: NodeId): void {
+    snapshotFailed(this.#core, id);
+  }
+
   /** Asks for a linearizable read; the answer comes as a ReadState with this context. Contexts should increase. */
   readIndex(context: number): void {
     askRead(this.#core, context);
   }
 
-  /** Begins an election now instead of at the next timeout. Nothing on a leader. */
+  /** Begins an election now instead of at the next timeout. Nothing on a leader, a learner or a node outside. */
   campaign(): void {
-    campaign(this.#core);
+    if (!this.#core.installing) campaign(this.#core);
   }
 
   hasReady(): boolean {
@@ -145,6 +168,7 @@ export class Raft {
       outbox.afterPersist.length > 0 ||
       outbox.ack !== undefined ||
       outbox.reads.length > 0 ||
+      outbox.install !== undefined ||
       this.#voteChanged()
     );
   }
@@ -156,13 +180,16 @@ export class Raft {
     if (core.reads.roundDue) startRound(core);
     if (core.replicationDue) replicate(core);
     acknowledge(core);
-    const { messages, afterPersist, reads } = core.outbox;
+    const { messages, afterPersist, reads, snapshotsTo, install } = core.outbox;
     core.outbox = newOutbox();
     const entries = core.log.takeUnwritten();
     const hardState = this.#takeHardState(entries.length > 0);
     const committed = core.log.takeCommitted(committedBytesMax);
-    const ready = { entries, messages, messagesAfterPersist: afterPersist, committed, reads };
-    this.#inFlight = hardState === undefined ? ready : { ...ready, hardState };
+    this.#inFlight = {
+      ...{ entries, messages, messagesAfterPersist: afterPersist, committed, reads, snapshotsTo },
+      ...(hardState && { hardState }),
+      ...(install && { install }),
+    };
     return this.#inFlight;
   }
 
@@ -176,17 +203,22 @@ export class Raft {
       core.durable = { term: ready.hardState.currentTerm, votedFor: ready.hardState.votedFor };
       countOwnVote(core);
     }
-    if (core.role === "leader") advanceCommitIndex(core);
+    advanceCommitIndex(core);
   }
 
   status(): RaftStatus {
-    const { id, role, term, leader, log, progress, tick, options } = this.#core;
+    const { id, role, term, leader, log, progress, tick, options, transfer } = this.#core;
     const followers: Record<NodeId, RaftStatus["progress"][NodeId]> = {};
     for (const { id: follower, matchIndex, nextIndex, heardAt, mode, lost } of progress.values()) {
       followers[follower] = { matchIndex, nextIndex, active: tick - heardAt < options.electionTicks, mode, lost };
     }
-    const { lastIndex, commitIndex } = log;
-    return { id, role, term, leader, lastIndex, commitIndex, progress: followers, voters: options.voters };
+    const { lastIndex, commitIndex, configurations } = log;
+    const { configuration, index } = configurations.latest;
+    return {
+      ...{ id, role, term, leader, lastIndex, commitIndex, progress: followers, configuration },
+      changing: index > commitIndex,
+      transferTo: transfer?.to ?? null,
+    };
   }
 
   #voteChanged(): boolean {
@@ -200,76 +232,6 @@ export class Raft {
     if (!this.#voteChanged() && !(writing && log.commitIndex > this.#writtenCommitIndex)) return undefined;
     this.#writtenCommitIndex = log.commitIndex;
     return { currentTerm: term, votedFor, commitIndex: log.commitIndex };
-  }
-}
-
-// ------------------------------------------------------------------------------------------------------- the gate
-
-/** A sender that is behind learns the term, so that it cannot stay behind for ever (PreVote and the quorum check silence it). */
-function answerStale(core: Core, message: Message): void {
-  if (message.type === "RequestVote") {
-    onRequestVote(core, message);
-    return;
-  }
-  if (!isFromLeader(message) || !(core.options.preVote || core.options.checkQuorum)) return;
-  reply(core, {
-    type: "AppendEntriesResponse",
-    from: core.id,
-    to: message.from,
-    term: core.term,
-    prevLogIndex: 0,
-    success: false,
-    matchIndex: 0,
-  });
-}
-
-/** Adopts a later term. @returns whether the message is to be looked at any further */
-function enterTermOf(core: Core, message: Message): boolean {
-  if (message.term === core.term) return true;
-  const { type, term } = message;
-  if (type === "RequestVote") {
-    if (isSticky(core) && !message.force) return false;
-    if (!message.preVote) becomeFollower(core, term, null, "keep");
-  } else if (type !== "RequestVoteResponse" || !message.preVote || !message.granted) {
-    // (A granted PreVote names the term that was asked for, in which nobody is yet.)
-    becomeFollower(core, term, isFromLeader(message) ? message.from : null);
-  }
-  return true;
-}
-
-/** Only the leader of a term sends these. */
-function isFromLeader(message: Message): boolean {
-  return message.type === "AppendEntries" || message.type === "Heartbeat" || message.type === "TimeoutNow";
-}
-
-function followLeader(core: Core, leader: NodeId): void {
-  invariant(core.leader === null || core.leader === leader, `two leaders in term ${core.term}`);
-  if (core.role !== "follower" || core.leader === null) becomeFollower(core, core.term, leader);
-  core.electionElapsed = 0;
-}
-
-function dispatch(core: Core, message: Message): void {
-  switch (message.type) {
-    case "RequestVote":
-      return onRequestVote(core, message);
-    case "RequestVoteResponse":
-      return onRequestVoteResponse(core, message);
-    case "AppendEntries":
-      return onAppendEntries(core, message);
-    case "AppendEntriesResponse":
-      return onAppendEntriesResponse(core, message);
-    case "Heartbeat":
-      return onHeartbeat(core, message);
-    case "HeartbeatResponse":
-      return onHeartbeatResponse(core, message);
-    case "ReadIndex":
-      return onReadIndex(core, message);
-    case "ReadIndexResponse":
-      return onReadIndexResponse(core, message);
-    case "TimeoutNow":
-      return campaign(core, true);
-    default:
-      return unreachable(message);
   }
 }
 

@@ -6,9 +6,8 @@
  * before it, and no round confirms a read that was asked after it left. Source: dissertation 6.4.
  */
 
-import { send, type Core } from "./core.js";
+import { reachedByQuorum, send, type Core } from "./core.js";
 import { sendHeartbeats } from "./heartbeat.js";
-import { quorumReached } from "./quorum.js";
 import type { Index, Message, NodeId } from "./types.js";
 
 /** A host's question. Asked again with the same context, only the later question is answered. */
@@ -47,6 +46,7 @@ export function startRound(core: Core): void {
   core.reads.roundDue = false;
   core.reads.round += 1;
   sendHeartbeats(core, core.reads.round);
+  releaseConfirmed(core);
 }
 
 /** The round that a periodic heartbeat repeats, as its messages may be lost; 0 when no read waits. */
@@ -54,11 +54,11 @@ export function openRound(core: Core): number {
   return core.reads.waiting.length > 0 ? core.reads.round : 0;
 }
 
-/** A follower confirmed a round; answers what a quorum has confirmed by now. */
+/** Answers what a quorum has confirmed by now; this node alone may be one. */
 export function releaseConfirmed(core: Core): void {
   const { reads } = core;
   if (reads.waiting.length === 0) return;
-  const confirmed = quorumReached([reads.round, ...[...core.progress.values()].map((one) => one.confirmedRound)]);
+  const confirmed = reachedByQuorum(core, reads.round, ({ confirmedRound }) => confirmedRound);
   let released = 0;
   for (const read of reads.waiting) {
     if (read.round > confirmed) break;
@@ -91,8 +91,6 @@ function enqueue(core: Core, from: NodeId, number: number): void {
   const { reads, log } = core;
   if (log.commitIndex < core.termStart) {
     reads.deferred.push({ from, number });
-  } else if (core.peers.length === 0) {
-    answer(core, { from, number, index: log.commitIndex });
   } else {
     reads.waiting.push({ from, number, index: log.commitIndex, round: reads.round + 1 });
     reads.roundDue = true;

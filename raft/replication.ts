@@ -6,10 +6,19 @@
  */
 
 import { invariant } from "../src/invariant.js";
-import { reply, send, type Core } from "./core.js";
-import { isPaused, onAccepted, onHeartbeatReturned, onRejected, onSent, type Progress } from "./progress.js";
-import { quorumReached } from "./quorum.js";
+import { reachedByQuorum, reply, send, type Core } from "./core.js";
+import {
+  becomeSnapshot,
+  isPaused,
+  onAccepted,
+  onHeartbeatReturned,
+  onRejected,
+  onSent,
+  type Progress,
+} from "./progress.js";
 import { releaseConfirmed, releaseDeferred } from "./reads.js";
+import { becomeFollower } from "./roles.js";
+import { callToCampaign, handOver } from "./transfer.js";
 import type { Entry, Message } from "./types.js";
 
 // ---------------------------------------------------------------------------------------------------- leader, out
@@ -18,8 +27,9 @@ import type { Entry, Message } from "./types.js";
 export function replicate(core: Core): void {
   core.replicationDue = false;
   for (const progress of core.progress.values()) {
+    if (progress.mode === "snapshot" || isCutOff(core, progress)) askForSnapshot(core, progress);
     let sent = false;
-    while (!progress.lost && progress.nextIndex <= core.log.lastIndex && !isPaused(progress)) {
+    while (isServed(progress) && progress.nextIndex <= core.log.lastIndex && !isPaused(progress)) {
       const to = core.log.lastIndex + 1;
       sendAppend(core, progress, core.log.entries(progress.nextIndex, to, core.options.appendBytesMax));
       sent = true;
@@ -29,17 +39,37 @@ export function replicate(core: Core): void {
   }
 }
 
+/** It gets entries. */
+function isServed({ lost, mode }: Progress): boolean {
+  return !lost && mode !== "snapshot";
+}
+
+/** What it needs next is not there any more. */
+function isCutOff({ log }: Core, progress: Progress): boolean {
+  return !isPaused(progress) && log.term(progress.nextIndex - 1) === undefined;
+}
+
+/** The host hears of it once, and not before the follower is there to take it. */
+function askForSnapshot(core: Core, progress: Progress): void {
+  const { log, tick, options } = core;
+  if (progress.mode !== "snapshot") becomeSnapshot(progress);
+  progress.nextIndex = Math.max(progress.nextIndex, log.firstIndex());
+  if (progress.snapshotAsked || tick - progress.heardAt >= options.electionTicks) return;
+  progress.snapshotAsked = true;
+  core.outbox.snapshotsTo.push(progress.id);
+}
+
 /** There is something to tell this follower, and it may be told now. */
 function wantsMessage({ log }: Core, progress: Progress): boolean {
   if (isPaused(progress)) return false;
   if (progress.poked) return true;
-  return !progress.lost && (progress.nextIndex <= log.lastIndex || progress.commitSent < log.commitIndex);
+  return isServed(progress) && (progress.nextIndex <= log.lastIndex || progress.commitSent < log.commitIndex);
 }
 
 function sendAppend(core: Core, progress: Progress, entries: readonly Entry[]): void {
   const prevLogIndex = progress.nextIndex - 1;
   const prevLogTerm = core.log.term(prevLogIndex);
-  invariant(prevLogTerm !== undefined, `${progress.id} needs the log from ${prevLogIndex} on, which was cut too far`);
+  invariant(prevLogTerm !== undefined, `${progress.id} is asked for ${prevLogIndex}, which is not in the log`);
   send(core, {
     type: "AppendEntries",
     from: core.id,
@@ -49,7 +79,6 @@ function sendAppend(core: Core, progress: Progress, entries: readonly Entry[]): 
     prevLogTerm,
     entries,
     leaderCommit: core.log.commitIndex,
-    compactTo: core.compactTo,
   });
   onSent(progress, entries.length, core.log.commitIndex);
 }
@@ -68,15 +97,17 @@ export function onAppendEntriesResponse(
       core.protocolErrors += 1;
       return;
     }
-    if (onAccepted(progress, message.matchIndex)) advanceCommitIndex(core);
+    const changed = onAccepted(progress, message.matchIndex, core.log.firstIndex() - 1);
     core.replicationDue ||= wantsMessage(core, progress);
+    handOver(core, message.from);
+    if (changed) advanceCommitIndex(core);
     return;
   }
   const { hint, prevLogIndex } = message;
   if (hint === undefined) return;
   // Two-sided: the follower skipped its entries of later terms, here those of later terms than its hint are skipped.
   const hintIndex = hint.term > 0 ? core.log.findConflictByTerm(hint.index, hint.term).index : hint.index;
-  if (onRejected(progress, { prevLogIndex, hintIndex, floor: core.compactTo })) core.replicationDue = true;
+  if (onRejected(progress, { prevLogIndex, hintIndex })) core.replicationDue = true;
 }
 
 export function onHeartbeatResponse(core: Core, message: Extract<Message, { type: "HeartbeatResponse" }>): void {
@@ -89,6 +120,7 @@ export function onHeartbeatResponse(core: Core, message: Extract<Message, { type
   progress.heardAt = core.tick;
   onHeartbeatReturned(progress, core.log.lastIndex);
   core.replicationDue ||= wantsMessage(core, progress);
+  handOver(core, message.from);
   if (message.context > progress.confirmedRound) {
     progress.confirmedRound = message.context;
     releaseConfirmed(core);
@@ -96,25 +128,32 @@ export function onHeartbeatResponse(core: Core, message: Extract<Message, { type
 }
 
 /**
- * Commits what a majority has on disk, this node counting like any other. Only entries of the current term are counted;
- * earlier ones follow with them (dissertation 3.6.2, figure 3.7).
+ * Leader: commits what a majority has on disk, this node counting like any other voter. Only entries of the current term
+ * are counted; earlier ones follow with them (dissertation 3.6.2, figure 3.7).
  */
 export function advanceCommitIndex(core: Core): void {
   const { log } = core;
-  const durable = [log.durableIndex];
-  const matched = [log.durableIndex];
-  for (const progress of core.progress.values()) {
-    durable.push(progress.lost ? 0 : progress.matchIndex);
-    matched.push(progress.matchIndex);
-  }
-  core.compactTo = Math.max(core.compactTo, Math.min(...matched));
+  if (core.role !== "leader") return;
   const before = log.commitIndex;
-  const index = quorumReached(durable);
+  const index = reachedByQuorum(core, log.durableIndex, ({ lost, matchIndex }) => (lost ? 0 : matchIndex));
   if (index < core.termStart || !log.commitTo(index)) return;
   core.replicationDue = true;
   const counted = Math.max(before, core.termStart - 1);
   core.uncommittedBytes -= log.bytesBetween(counted, index);
   if (before < core.termStart) releaseDeferred(core);
+  const { latest } = log.configurations;
+  if (latest.index <= index && !latest.voters.includes(core.id)) resign(core);
+}
+
+/** The own removal is committed: this node has led up to here, and no further (dissertation 4.2.2). */
+function resign(core: Core): void {
+  const { voters } = core.log.configurations.latest;
+  const best = [...core.progress.values()]
+    .filter(({ id, lost }) => voters.includes(id) && !lost)
+    .sort((a, b) => b.matchIndex - a.matchIndex)[0];
+  // Otherwise the others would have to wait for their timeouts.
+  if (best !== undefined) callToCampaign(core, best.id);
+  becomeFollower(core, core.term, null);
 }
 
 // ------------------------------------------------------------------------------------------------------- follower
@@ -123,7 +162,6 @@ export function advanceCommitIndex(core: Core): void {
 export function onAppendEntries(core: Core, message: Extract<Message, { type: "AppendEntries" }>): void {
   const { log } = core;
   const { prevLogIndex, prevLogTerm, entries } = message;
-  core.compactTo = Math.max(core.compactTo, message.compactTo);
   // What was cut is committed, so it agrees.
   const agrees = prevLogIndex < log.firstIndex() - 1 || log.term(prevLogIndex) === prevLogTerm;
   if (!agrees) {
@@ -144,10 +182,11 @@ export function onAppendEntries(core: Core, message: Extract<Message, { type: "A
   log.merge(entries);
   const matchIndex = prevLogIndex + entries.length;
   log.commitTo(Math.min(message.leaderCommit, matchIndex));
-  const { ack } = core.outbox;
-  core.outbox.ack = {
-    to: message.from,
-    prevLogIndex,
-    matchIndex: Math.max(matchIndex, log.commitIndex, ack?.matchIndex ?? 0),
-  };
+  acknowledge(core, { to: message.from, prevLogIndex, matchIndex });
+}
+
+/** To the leader of the term: what is committed agrees with its log as well. */
+export function acknowledge(core: Core, answer: NonNullable<Core["outbox"]["ack"]>): void {
+  const matchIndex = Math.max(answer.matchIndex, core.log.commitIndex, core.outbox.ack?.matchIndex ?? 0);
+  core.outbox.ack = { ...answer, matchIndex };
 }

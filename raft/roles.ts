@@ -37,18 +37,23 @@ export function becomeCandidate(core: Core): void {
 
 export function becomeLeader(core: Core): void {
   invariant(core.role === "candidate", `a ${core.role} cannot become leader`);
-  const { log, options } = core;
+  const { log } = core;
   leave(core, core.id);
   core.role = "leader";
   core.heartbeatElapsed = 0;
   core.termStart = log.lastIndex + 1;
-  for (const id of core.peers) {
-    const at = { nextIndex: core.termStart, inflightMax: options.inflightMax, tick: core.tick };
-    core.progress.set(id, newProgress(id, at));
-  }
+  followMembers(core);
   // Without an entry of its own term a leader cannot commit what it inherited, nor serve reads (dissertation 6.4).
   log.append([opening(core.termStart, core.term)]);
   core.replicationDue = true;
+}
+
+/** Leader: one record per other member of the configuration in force. New ones are asked first where their log stands. */
+export function followMembers(core: Core): void {
+  const others = core.log.configurations.latest.configuration.members.filter(({ id }) => id !== core.id);
+  for (const id of core.progress.keys()) if (!others.some((other) => other.id === id)) core.progress.delete(id);
+  const at = { nextIndex: core.log.lastIndex + 1, inflightMax: core.options.inflightMax, tick: core.tick };
+  for (const { id } of others) if (!core.progress.has(id)) core.progress.set(id, newProgress(id, at));
 }
 
 /** Messages of an earlier term that have not left yet say nothing that anybody still waits for. */
@@ -67,6 +72,8 @@ function leave(core: Core, leader: NodeId | null): void {
   core.progress.clear();
   core.uncommittedBytes = 0;
   core.replicationDue = false;
+  core.transfer = undefined;
+  core.outbox.snapshotsTo = [];
 }
 
 function resetTimer(core: Core): void {

@@ -13,8 +13,27 @@ export type Index = number;
 export interface Entry {
   readonly index: Index;
   readonly term: Term;
+  /** `configuration`: `data` is an encoded {@link Configuration}. Absent: the host's, or the no-op that opens a term. */
+  readonly kind?: "configuration";
   /** Empty for the no-op that opens a term. */
   readonly data: Uint8Array;
+}
+
+export interface Member {
+  readonly id: NodeId;
+  /** Its vote and its copies count. Otherwise it is a learner: it gets every entry and counts for nothing. */
+  readonly voter: boolean;
+  /** Addresses, opaque here. */
+  readonly peer: string;
+  readonly api: string;
+}
+
+/** Who takes part. In force from the moment its entry is in the log, committed or not; gone again if that is truncated. */
+export interface Configuration {
+  /** Empty: this node has not been told of any yet. Otherwise at least one voter. */
+  readonly members: readonly Member[];
+  /** Ids that were members once and may never be again. */
+  readonly removed: readonly NodeId[];
 }
 
 /** What must be durable before any message that depends on it leaves. */
@@ -55,8 +74,6 @@ export type Message =
       readonly prevLogTerm: Term;
       readonly entries: readonly Entry[];
       readonly leaderCommit: Index;
-      /** Every member has the log up to here: it may be cut below (until snapshots take over). */
-      readonly compactTo: Index;
     })
   | (Envelope & {
       readonly type: "AppendEntriesResponse";
@@ -72,7 +89,6 @@ export type Message =
       readonly type: "Heartbeat";
       readonly leaderCommit: Index;
       readonly context: number;
-      readonly compactTo: Index;
     })
   | (Envelope & { readonly type: "HeartbeatResponse"; readonly context: number })
   /** A follower asks the leader for a read index. `context` is the asker's own number. */
@@ -80,6 +96,19 @@ export type Message =
   /** `index: 0`: refused (not leader), ask again. */
   | (Envelope & { readonly type: "ReadIndexResponse"; readonly context: number; readonly index: Index })
   | (Envelope & { readonly type: "TimeoutNow" });
+
+/**
+ * A whole, verified snapshot of a leader lies ready at this node. It comes from the own host and never from the network:
+ * `from` and `term` are those of the leader that sent its header.
+ */
+export interface InstallSnapshot extends Envelope {
+  readonly type: "InstallSnapshot";
+  /** Last entry whose effects it holds. */
+  readonly lastIndex: Index;
+  readonly lastTerm: Term;
+  /** As of `lastIndex`. */
+  readonly configuration: Configuration;
+}
 
 /** Read side of the durable log, synchronous. Implemented by cluster/log.ts and by MemoryLog in tests. */
 export interface LogReader {
@@ -112,12 +141,19 @@ export interface Ready {
   readonly messagesAfterPersist: readonly Message[];
   readonly committed: readonly Entry[];
   readonly reads: readonly ReadState[];
+  /** Leader: followers that need what is cut off the log here. Each is named once until `snapshotFailed` or its recovery. */
+  readonly snapshotsTo: readonly NodeId[];
+  /**
+   * The snapshot takes the place of the applied records. After the write of this Ready the host ends this core and starts
+   * a fresh one on it. The log is kept if it holds entry `index` with `term`, and is reset to end there otherwise.
+   */
+  readonly install?: { readonly index: Index; readonly term: Term; readonly configuration: Configuration };
 }
 
 export interface RaftOptions {
   readonly id: NodeId;
-  /** Voting members, this node included. */
-  readonly voters: readonly NodeId[];
+  /** As of `appliedIndex`, out of the applied records; at a bootstrap the first one. Later ones are found in the log. */
+  readonly configuration: Configuration;
   /** Ticks without a leader before campaigning: drawn anew from [electionTicks, 2·electionTicks). */
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
@@ -127,6 +163,11 @@ export interface RaftOptions {
   readonly hardState: HardState;
   /** Entries up to here were applied before the restart and are not handed out again. */
   readonly appliedIndex: Index;
+  /**
+   * The applied records are lost, the log is not: this node votes and appends, but never campaigns, hands out nothing as
+   * committed, and takes the next snapshot that its log goes on from. `appliedIndex` is 0 then.
+   */
+  readonly needsSnapshot?: boolean;
   /** Upper bound of the entry bytes of one AppendEntries (one entry is always allowed). */
   readonly appendBytesMax: number;
   /** AppendEntries in flight per follower while replicating. */
@@ -139,7 +180,42 @@ export interface RaftOptions {
 
 export type Proposed =
   | { readonly ok: true; readonly firstIndex: Index; readonly term: Term }
-  | { readonly ok: false; readonly reason: "not_leader" | "stale_term" | "overloaded" };
+  | { readonly ok: false; readonly reason: "not_leader" | "stale_term" | "overloaded" | "transferring" };
+
+/** One member at a time, so that majorities before and after overlap (dissertation 4.1). */
+export type MemberChange =
+  /** As a learner, whatever `voter` says elsewhere. */
+  | { readonly kind: "add"; readonly member: Omit<Member, "voter"> }
+  /** Makes a learner that has caught up a voter. */
+  | { readonly kind: "promote"; readonly id: NodeId }
+  /** For good: the id cannot be used again. */
+  | { readonly kind: "remove"; readonly id: NodeId };
+
+export type MemberChanged =
+  | { readonly ok: true; readonly index: Index; readonly term: Term }
+  | {
+      readonly ok: false;
+      /**
+       * `not_ready`: nothing of the own term is committed yet. `pending`: the change before is not committed yet.
+       * `exists`: already so. `reused`: the id belonged to a removed member. `behind`: the learner has not caught up or
+       * is silent. `full`: no room for another member or removed id.
+       */
+      readonly reason:
+        | "not_leader"
+        | "stale_term"
+        | "transferring"
+        | "not_ready"
+        | "pending"
+        | "exists"
+        | "unknown"
+        | "reused"
+        | "behind"
+        | "last_voter"
+        | "full";
+    };
+
+export type TransferBegun =
+  { readonly ok: true } | { readonly ok: false; readonly reason: "not_leader" | "unknown" | "learner" | "self" };
 
 /** For status pages, metrics and tests; a copy. */
 export interface RaftStatus {
@@ -157,11 +233,17 @@ export interface RaftStatus {
         readonly matchIndex: Index;
         readonly nextIndex: Index;
         readonly active: boolean;
-        readonly mode: "probe" | "replicate";
+        /** `snapshot`: what it needs is cut off the log here. */
+        readonly mode: "probe" | "replicate" | "snapshot";
         /** It denied entries it had acknowledged: alarm. It gets no entries and does not count until it shows them again. */
         readonly lost: boolean;
       }
     >
   >;
-  readonly voters: readonly NodeId[];
+  /** In force, committed or not. */
+  readonly configuration: Configuration;
+  /** The configuration in force is not known to be committed. */
+  readonly changing: boolean;
+  /** Leader: who is to take over. */
+  readonly transferTo: NodeId | null;
 }

@@ -1,3 +1,4 @@
+import { configurationOf } from "../raft/messages.js";
 import { expect, it } from "vitest";
 import { Driver } from "../../cluster/driver.js";
 import type { LogStore, Store } from "../../cluster/types.js";
@@ -42,7 +43,7 @@ function openLog() {
 async function open() {
   const { log, writes, nextWrite } = openLog();
   const raft = new Raft({
-    ...{ id: "n1", voters: ["n1"], electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
+    ...{ id: "n1", configuration: configurationOf(["n1"]), electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
     ...{ hardState: log.hardState, appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8 },
     ...{ uncommittedBytesMax: 1 << 20, preVote: false, checkQuorum: false },
   });

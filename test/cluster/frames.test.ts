@@ -24,10 +24,15 @@ const data = fc.oneof(
 const envelope = { from: id, to: id, term };
 const hint = fc.record({ index: uint, term });
 
+const entry = fc.record(
+  { term, data, kind: fc.constant("configuration" as const) },
+  { requiredKeys: ["term", "data"] },
+);
+
 const appendEntries = fc
-  .tuple(fc.record({ ...envelope, prevLogTerm: term, leaderCommit: uint, compactTo: uint }), index)
+  .tuple(fc.record({ ...envelope, prevLogTerm: term, leaderCommit: uint }), index)
   .chain(([head, prevLogIndex]) =>
-    fc.array(fc.record({ term, data }), { maxLength: 6 }).map((list) => ({
+    fc.array(entry, { maxLength: 6 }).map((list) => ({
       type: "AppendEntries" as const,
       ...head,
       prevLogIndex,
@@ -67,7 +72,6 @@ const message = fc.oneof(
     ...envelope,
     leaderCommit: uint,
     context: uint,
-    compactTo: uint,
   }),
   fc.record({ type: fc.constantFrom("HeartbeatResponse" as const, "ReadIndex" as const), ...envelope, context: uint }),
   fc.record({ type: fc.constant("ReadIndexResponse" as const), ...envelope, context: uint, index: uint }),
@@ -255,7 +259,7 @@ const raw = (header: unknown, blob = Buffer.alloc(0), headerLength?: number): Bu
   length.writeUInt32BE(headerLength ?? packed.length);
   return Buffer.concat([length, packed, blob]);
 };
-const heartbeat = [0, 4, "a", "b", 5, 1, 2, 3];
+const heartbeat = [0, 4, "a", "b", 5, 1, 2];
 const append = (...rest: unknown[]) => [0, 2, "a", "b", 5, ...rest];
 
 describe("decodeFrame refuses", () => {
@@ -269,26 +273,32 @@ describe("decodeFrame refuses", () => {
     ["bytes after the header's value", raw(Buffer.concat([packr.pack(heartbeat), Buffer.from([1])]))],
     ["data nobody claims", raw(heartbeat, Buffer.from([1]))],
     ["a map for a header", raw({ kind: 0 })],
-    ["a map for a field", raw([0, 4, "a", "b", 5, 1, {}, 3])],
-    ["a binary for a string", raw([0, 4, Buffer.from("a"), "b", 5, 1, 2, 3])],
-    ["a number for a string", raw([0, 4, 1, "b", 5, 1, 2, 3])],
-    ["a string for a number", raw([0, 4, "a", "b", "5", 1, 2, 3])],
-    ["a negative index", raw([0, 4, "a", "b", 5, -1, 2, 3])],
-    ["a fraction", raw([0, 4, "a", "b", 5, 1.5, 2, 3])],
-    ["NaN", raw([0, 4, "a", "b", 5, NaN, 2, 3])],
-    ["an unsafe integer", raw([0, 4, "a", "b", 5, 2 ** 53, 2, 3])],
-    ["a 64-bit integer", raw([0, 4, "a", "b", 5, 2n ** 62n, 2, 3])],
-    ["a term no election reaches", raw([0, 4, "a", "b", 2 ** 53 - 1, 1, 2, 3])],
+    ["a map for a field", raw([0, 4, "a", "b", 5, 1, {}])],
+    ["a binary for a string", raw([0, 4, Buffer.from("a"), "b", 5, 1, 2])],
+    ["a number for a string", raw([0, 4, 1, "b", 5, 1, 2])],
+    ["a string for a number", raw([0, 4, "a", "b", "5", 1, 2])],
+    ["a negative index", raw([0, 4, "a", "b", 5, -1, 2])],
+    ["a fraction", raw([0, 4, "a", "b", 5, 1.5, 2])],
+    ["NaN", raw([0, 4, "a", "b", 5, NaN, 2])],
+    ["an unsafe integer", raw([0, 4, "a", "b", 5, 2 ** 53, 2])],
+    ["a 64-bit integer", raw([0, 4, "a", "b", 5, 2n ** 62n, 2])],
+    ["a term no election reaches", raw([0, 4, "a", "b", 2 ** 53 - 1, 1, 2])],
     ["a number for a boolean", raw([0, 1, "a", "b", 5, 1, 0])],
-    ["a record extension", raw(Buffer.from("98d472400091a161c0000000000000", "hex"))],
-    ["a timestamp extension", raw([0, 4, "a", "b", 5, new Date(0), 2, 3])],
-    ["invalid UTF-8", raw(Buffer.from("980004a1ff a162 05 01 02 03".replaceAll(" ", ""), "hex"))],
+    ["a record extension", raw(Buffer.from("97d472400091a161c0000000000000", "hex"))],
+    ["a timestamp extension", raw([0, 4, "a", "b", 5, new Date(0), 2])],
+    ["invalid UTF-8", raw(Buffer.from("970004a1ff a162 05 01 02".replaceAll(" ", ""), "hex"))],
     ["an array longer than its bytes", raw(Buffer.from("dd7fffffff", "hex"))],
     ["deep nesting", raw(Buffer.alloc(10_000, 0x91))],
-    ["lengths in odd number", raw(append(1, 1, 1, 1, [1, 0, 1]))],
-    ["an entry beyond the frame", raw(append(1, 1, 1, 1, [1, 10]), Buffer.alloc(9))],
-    ["an entry of 4 GiB", raw(append(1, 1, 1, 1, [1, 2 ** 40]), Buffer.alloc(9))],
-    ["indexes beyond the safe integers", raw(append(2 ** 53 - 1, 1, 1, 1, [1, 0]))],
+    ["lengths in odd number", raw(append(1, 1, 1, [1, 0, 1], []))],
+    ["an entry beyond the frame", raw(append(1, 1, 1, [1, 10], []), Buffer.alloc(9))],
+    ["an entry of 4 GiB", raw(append(1, 1, 1, [1, 2 ** 40], []), Buffer.alloc(9))],
+    ["a configuration that is no entry", raw(append(1, 1, 1, [1, 9], [1]), Buffer.alloc(9))],
+    ["a configuration named twice", raw(append(1, 1, 1, [1, 9], [0, 0]), Buffer.alloc(9))],
+    ["configurations out of order", raw(append(1, 1, 1, [1, 4, 1, 5], [1, 0]), Buffer.alloc(9))],
+    ["a negative position", raw(append(1, 1, 1, [1, 9], [-1]), Buffer.alloc(9))],
+    ["positions for a number", raw(append(1, 1, 1, [1, 9], 0), Buffer.alloc(9))],
+    ["a snapshot, which no peer may order to install", raw([0, 9, "a", "b", 5, 7, 4, []])],
+    ["indexes beyond the safe integers", raw(append(2 ** 53 - 1, 1, 1, [1, 0], []))],
     ["half a hint", raw([0, 3, "a", "b", 5, 1, false, 0, [1]])],
     ["half a state hash", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, 1, null, 1, 1, "v"])],
     ["a role that is none", raw([3, "a", "b", 4, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v"])],
@@ -297,8 +307,8 @@ describe("decodeFrame refuses", () => {
   });
 
   it("accepts the frame that the table above damages", () => {
-    expect(decodeFrame(raw(heartbeat))).toMatchObject({ kind: "raft", message: { type: "Heartbeat", compactTo: 3 } });
-    expect(decodeFrame(raw(append(1, 1, 1, 1, [1, 9]), Buffer.alloc(9)))).toMatchObject({ kind: "raft" });
+    expect(decodeFrame(raw(heartbeat))).toMatchObject({ kind: "raft", message: { type: "Heartbeat", context: 2 } });
+    expect(decodeFrame(raw(append(1, 1, 1, [1, 9], [0]), Buffer.alloc(9)))).toMatchObject({ kind: "raft" });
     expect(decodeFrame(raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v"]))).toMatchObject({
       kind: "status",
     });

@@ -1,3 +1,4 @@
+import { configurationOf } from "../raft/messages.js";
 import { expect, it } from "vitest";
 import { Intake } from "../../cluster/intake.js";
 import type { Forward } from "../../cluster/types.js";
@@ -10,7 +11,7 @@ import { named, nameOf } from "./mesh.js";
 function open({ uncommittedBytesMax = 1 << 20 } = {}) {
   const log = new MemoryLog();
   const raft = new Raft({
-    ...{ id: "n1", voters: ["n1"], electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
+    ...{ id: "n1", configuration: configurationOf(["n1"]), electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
     hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
     ...{ appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8, uncommittedBytesMax },
     ...{ preVote: false, checkQuorum: false },

@@ -12,6 +12,7 @@ import { MemoryLog } from "../../raft/memory-log.js";
 import { Raft } from "../../raft/raft.js";
 import type { Entry, NodeId, Term } from "../../raft/types.js";
 import { decodeEntry } from "../../src/codec.js";
+import { configurationOf } from "../raft/messages.js";
 import type { Command } from "../../src/select/command.js";
 
 export interface Sent {
@@ -67,7 +68,15 @@ export class MeshNode {
       uncommittedBytesMax: limits.uncommittedBytesMax ?? 1 << 26,
     };
     this.raft = new Raft({
-      ...{ id, voters, electionTicks, heartbeatTicks: 1, random: () => 0, log: this.#disk, ...sizes },
+      ...{
+        id,
+        configuration: configurationOf(voters),
+        electionTicks,
+        heartbeatTicks: 1,
+        random: () => 0,
+        log: this.#disk,
+        ...sizes,
+      },
       hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
       ...{ appliedIndex: 0, preVote: true, checkQuorum: true },
     });

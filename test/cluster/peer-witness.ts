@@ -76,7 +76,7 @@ export const all = <T>(list: readonly (T | undefined)[]): T[] => list.map((one) 
 
 export const heartbeat = (from: string, to: string, context = 0): Frame => ({
   kind: "raft",
-  message: { type: "Heartbeat", from, to, term: 1, leaderCommit: 0, context, compactTo: 0 },
+  message: { type: "Heartbeat", from, to, term: 1, leaderCommit: 0, context },
 });
 export const forward = (origin: string, seq: number, data: Uint8Array = Buffer.from("x")): Frame => ({
   kind: "forward",
@@ -88,7 +88,7 @@ export const forward = (origin: string, seq: number, data: Uint8Array = Buffer.f
 export const entries = (from: string, to: string, data: Uint8Array): Frame => ({
   kind: "raft",
   message: {
-    ...{ type: "AppendEntries", from, to, term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0, compactTo: 0 },
+    ...{ type: "AppendEntries", from, to, term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0 },
     entries: [{ index: 1, term: 1, data }],
   },
 });

@@ -61,7 +61,7 @@ describe("E: append and log matching, the follower", () => {
   test("E5 entries from below the commit index are answered at the commit index", () => {
     const node = new TestNode({ terms: [1, 1, 1, 1], commit: 3 });
     expect(node.step(appendEntries(1, [1, 1], [1])).map(brief)).toEqual(["n1>n2 t1 AEr ok 3"]);
-    node.restart(3);
+    node.restart({ appliedIndex: 3 });
     node.disk.compact(3);
     expect(node.step(appendEntries(1, [1, 1], [1])).map(brief)).toEqual(["n1>n2 t1 AEr ok 3"]);
     expect(node.step(appendEntries(1, [1, 1], [1, 1, 1, 1])).map(brief)).toEqual(["n1>n2 t1 AEr ok 5"]);
@@ -87,7 +87,7 @@ describe("E: append and log matching, the follower", () => {
     ["a falling term", (call: Message) => ({ ...call, entries: entriesOf([2, 1], 2) })],
     ["an entry of a term to come", (call: Message) => ({ ...call, entries: entriesOf([3], 2) })],
     ["a fraction", (call: Message) => ({ ...call, leaderCommit: 0.5 })],
-    ["a negative index", (call: Message) => ({ ...call, compactTo: -1 })],
+    ["a negative index", (call: Message) => ({ ...call, leaderCommit: -1 })],
     ["an unsafe integer", (call: Message) => ({ ...call, leaderCommit: 2 ** 53 })],
     ["no number", (call: Message) => ({ ...call, term: Number.NaN })],
     ["a position without a term", (call: Message) => ({ ...call, prevLogTerm: 0, entries: [] })],
@@ -105,7 +105,7 @@ describe("E: append and log matching, the follower", () => {
     node.raft.step(appendEntries(2, [1, 1], [2], { from: "n3", commit: 2 }));
     node.raft.step(heartbeat(3));
     node.persist();
-    expect([node.terms, node.raft.compactTo, node.raft.commitIndex]).toEqual([[1, 1], 0, 2]);
+    expect([node.terms, node.raft.commitIndex]).toEqual([[1, 1], 2]);
     const ready = node.take();
     expect(ready.committed.map((entry) => entry.index)).toEqual([1]);
     expect(ready.entries.map((entry) => [entry.index, entry.term])).toEqual([[2, 2]]);

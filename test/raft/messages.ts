@@ -2,9 +2,22 @@
  * Short forms for the messages of scenarios. Entries are given by their terms; data follows from index and term.
  */
 
-import type { Entry, Message, NodeId, Term } from "../../raft/types.js";
+import type { Configuration, Entry, InstallSnapshot, Message, NodeId, Term } from "../../raft/types.js";
 
 type Of<T extends Message["type"]> = Extract<Message, { type: T }>;
+
+/** Addresses follow from the ids. */
+export function configurationOf(
+  voters: readonly NodeId[],
+  learners: readonly NodeId[] = [],
+  removed: readonly NodeId[] = [],
+): Configuration {
+  const member = (id: NodeId, voter: boolean) => ({ id, voter, peer: `${id}:1`, api: `http://${id}` });
+  return {
+    members: [...voters.map((id) => member(id, true)), ...learners.map((id) => member(id, false))],
+    removed,
+  };
+}
 
 export const noEntries: readonly Term[] = [];
 
@@ -18,9 +31,9 @@ export function appendEntries(
   term: Term,
   prev: readonly [number, number],
   terms: readonly Term[],
-  more: { from?: NodeId; to?: NodeId; commit?: number; compactTo?: number } = {},
+  more: { from?: NodeId; to?: NodeId; commit?: number } = {},
 ): Of<"AppendEntries"> {
-  const { from = "n2", to = "n1", commit = 0, compactTo = 0 } = more;
+  const { from = "n2", to = "n1", commit = 0 } = more;
   const entries = entriesOf(terms, prev[0] + 1);
   return {
     type: "AppendEntries",
@@ -31,7 +44,6 @@ export function appendEntries(
     prevLogTerm: prev[1],
     entries,
     leaderCommit: commit,
-    compactTo,
   };
 }
 
@@ -79,14 +91,24 @@ export function vote(
 
 export function heartbeat(
   term: Term,
-  more: { from?: NodeId; commit?: number; context?: number; compactTo?: number } = {},
+  more: { from?: NodeId; commit?: number; context?: number } = {},
 ): Of<"Heartbeat"> {
-  const { from = "n2", commit = 0, context = 0, compactTo = 0 } = more;
-  return { type: "Heartbeat", from, to: "n1", term, leaderCommit: commit, context, compactTo };
+  const { from = "n2", commit = 0, context = 0 } = more;
+  return { type: "Heartbeat", from, to: "n1", term, leaderCommit: commit, context };
 }
 
 export function heartbeatResponse(term: Term, context: number, from: NodeId = "n2"): Of<"HeartbeatResponse"> {
   return { type: "HeartbeatResponse", from, to: "n1", term, context };
+}
+
+/** `at` is [index, term] of its last entry. */
+export function snapshot(
+  term: Term,
+  at: readonly [number, number],
+  more: { from?: NodeId; to?: NodeId; configuration?: Configuration } = {},
+): InstallSnapshot {
+  const { from = "n2", to = "n1", configuration = configurationOf(["n1", "n2", "n3"]) } = more;
+  return { type: "InstallSnapshot", from, to, term, lastIndex: at[0], lastTerm: at[1], configuration };
 }
 
 export function only<T extends Message["type"]>(messages: readonly Message[], type: T): Of<T>[] {

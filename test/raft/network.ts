@@ -94,7 +94,7 @@ export class Network {
 
   restart(id: NodeId): void {
     const node = this.node(id);
-    node.restart(0);
+    node.restart({ appliedIndex: 0 });
     this.invariants.started(node);
   }
 

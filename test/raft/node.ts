@@ -4,8 +4,19 @@
 
 import { MemoryLog } from "../../raft/memory-log.js";
 import { Raft } from "../../raft/raft.js";
-import type { Entry, HardState, Message, NodeId, RaftOptions, ReadState, Ready, Term } from "../../raft/types.js";
-import { entriesOf } from "./messages.js";
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  Message,
+  NodeId,
+  RaftOptions,
+  ReadState,
+  Ready,
+  Term,
+} from "../../raft/types.js";
+import { decodeConfiguration, votersOf } from "../../raft/configuration.js";
+import { configurationOf, entriesOf } from "./messages.js";
 
 export interface NodeSetup extends Partial<RaftOptions> {
   readonly id?: NodeId;
@@ -14,6 +25,8 @@ export interface NodeSetup extends Partial<RaftOptions> {
   readonly term?: Term;
   readonly votedFor?: NodeId | null;
   readonly commit?: number;
+  /** Short for a configuration. */
+  readonly voters?: readonly NodeId[];
 }
 
 export const threeVoters = ["n1", "n2", "n3"];
@@ -40,7 +53,9 @@ export class TestNode {
   reads: ReadState[] = [];
   /** Taken and not yet written. */
   writing: Ready | undefined;
-  readonly #options: Omit<RaftOptions, "log" | "hardState" | "appliedIndex">;
+  /** As of `appliedIndex`: what a snapshot taken now would hold. */
+  configuration: Configuration;
+  readonly #options: Omit<RaftOptions, "log" | "hardState" | "appliedIndex" | "configuration">;
 
   constructor(setup: NodeSetup = {}) {
     const { id = "n1", terms = [], term = terms.at(-1) ?? 0, votedFor = null, commit = 0 } = setup;
@@ -48,9 +63,9 @@ export class TestNode {
     this.disk = new MemoryLog(entriesOf(terms));
     this.hardState = { currentTerm: term, votedFor, commitIndex: commit };
     this.appliedIndex = setup.appliedIndex ?? 0;
+    this.configuration = setup.configuration ?? configurationOf(setup.voters ?? threeVoters);
     this.#options = {
       id,
-      voters: setup.voters ?? threeVoters,
       electionTicks: setup.electionTicks ?? 10,
       heartbeatTicks: setup.heartbeatTicks ?? 1,
       random: setup.random ?? (() => 0),
@@ -63,11 +78,12 @@ export class TestNode {
     this.raft = this.#boot();
   }
 
-  /** Everything that was not written is gone; entries up to `appliedIndex` were applied before. */
-  restart(appliedIndex = this.appliedIndex): void {
+  /** Everything that was not written is gone; entries up to `at.appliedIndex` were applied before. */
+  restart(at: { readonly appliedIndex: number; readonly configuration?: Configuration } = this): void {
     this.writing = undefined;
     this.applied = [];
-    this.appliedIndex = appliedIndex;
+    this.appliedIndex = at.appliedIndex;
+    this.configuration = at.configuration ?? this.configuration;
     this.reads = [];
     this.raft = this.#boot();
   }
@@ -78,6 +94,8 @@ export class TestNode {
     this.writing = ready;
     this.applied.push(...ready.committed);
     this.appliedIndex = ready.committed.at(-1)?.index ?? this.appliedIndex;
+    const change = ready.committed.findLast(({ kind }) => kind === "configuration");
+    if (change !== undefined) this.configuration = decodeConfiguration(change.data) as Configuration;
     this.reads.push(...ready.reads);
     return ready;
   }
@@ -97,6 +115,12 @@ export class TestNode {
     this.writing = undefined;
     this.raft.persisted(ready);
     return ready.messagesAfterPersist;
+  }
+
+  /** Restarts in place on the snapshot that was handed out. */
+  install({ index, term, configuration }: NonNullable<Ready["install"]>): void {
+    this.disk.install(index, term);
+    this.restart({ appliedIndex: index, configuration });
   }
 
   /** All turns until nothing is left to do; returns everything that left. */
@@ -132,7 +156,7 @@ export class TestNode {
   elect(): this {
     this.raft.campaign();
     this.pump();
-    const peers = this.raft.status().voters.filter((voter) => voter !== this.id);
+    const peers = votersOf(this.raft.configuration).filter((voter) => voter !== this.id);
     for (const from of peers) {
       if (this.raft.role === "preCandidate") this.raft.step(this.#ballot(from, this.raft.term + 1, true));
       this.pump();
@@ -153,7 +177,7 @@ export class TestNode {
   }
 
   #boot(): Raft {
-    const { disk, hardState, appliedIndex } = this;
-    return new Raft({ ...this.#options, log: disk, hardState, appliedIndex });
+    const { disk, hardState, appliedIndex, configuration } = this;
+    return new Raft({ ...this.#options, log: disk, hardState, appliedIndex, configuration });
   }
 }

@@ -183,12 +183,17 @@ export class Simulation {
   #compact(node: TestNode): void {
     const flushed = this.#flushed.get(node.id) ?? 0;
     this.#flushed.set(node.id, Math.max(flushed, Math.floor(this.#random() * (node.appliedIndex + 1))));
-    if (!this.#down.has(node.id)) node.disk.compact(Math.min(this.#flushed.get(node.id) ?? 0, node.raft.compactTo));
+    if (!this.#down.has(node.id)) node.disk.compact(Math.min(this.#flushed.get(node.id) ?? 0, this.#everywhere()));
+  }
+
+  /** On every disk up to here, for good. */
+  #everywhere(): number {
+    return Math.min(...this.nodes.map(({ raft, disk }) => Math.min(raft.commitIndex, disk.lastIndex())));
   }
 
   #restart(node: TestNode): void {
     this.#down.delete(node.id);
-    node.restart(this.#flushed.get(node.id) ?? 0);
+    node.restart({ appliedIndex: this.#flushed.get(node.id) ?? 0 });
     this.#invariants.started(node);
   }
 

@@ -95,13 +95,24 @@ describe("A: terms and stale traffic", () => {
     expect(network.commits()).toEqual([4, 4, 4]);
   });
 
-  test("A11 nobody outside the configuration is listened to", () => {
-    const leader = new TestNode().elect();
-    const strangers: Message[] = [requestVote(9, [9, 9], { from: "n9" }), accepted(1, 1, "n9"), vote(9, "n9")];
+  test("A11 strangers move neither the term nor the commit index of a leader that is alive", () => {
+    const leader = new TestNode({ checkQuorum: true }).elect();
+    const strangers: Message[] = [
+      requestVote(9, [9, 9], { from: "n9" }),
+      { ...accepted(9, 1, "n9"), success: false },
+      { ...accepted(1, 1, "n9") },
+      vote(9, "n9", { granted: false }),
+    ];
     expect(leader.step(...strangers)).toEqual([]);
     expect([leader.raft.role, leader.raft.term, leader.raft.commitIndex]).toEqual(["leader", 1, 0]);
     expect(Object.keys(leader.raft.status().progress)).toEqual(["n2", "n3"]);
-    expect(leader.raft.protocolErrors).toBe(3);
+  });
+
+  test("A11 leaders and candidates of a configuration that is not known here are followed and voted for", () => {
+    const node = new TestNode({ term: 1 });
+    expect(node.step(requestVote(2, [0, 0], { from: "n9" })).map(brief)).toEqual(["n1>n9 t2 RVr ok"]);
+    node.step(appendEntries(2, [0, 0], [2], { from: "n9" }));
+    expect([node.raft.leader, node.terms]).toEqual(["n9", [2]]);
   });
 
   test("A11 what is addressed to another node is refused", () => {
