@@ -32,12 +32,14 @@ describe("B: granting votes", () => {
   });
 
   test("B5 only a candidate whose log is as good gets the vote", () => {
-    const granted: string[] = [];
-    for (const index of [0, 1, 2, 3]) {
-      for (const term of [0, 1, 2, 3])
-        if (index > 0 === term > 0 && grants([2, 2], [index, term])) granted.push(`${index},${term}`);
+    const positions = [0, 1, 2, 3].flatMap((index) => [0, 1, 2, 3].map((term) => [index, term] as const));
+    const granted = positions.filter((position) => grants([2, 2], position));
+    expect(granted.map(String)).toEqual(["1,3", "2,2", "2,3", "3,2", "3,3"]);
+    // Index 0 has term 0, and no other has: nobody's log ends otherwise, (0,3) included, and who says so gets no answer.
+    for (const position of positions.filter(([index, term]) => (index === 0) !== (term === 0))) {
+      const node = new TestNode({ terms: [2, 2], term: 3 });
+      expect([node.step(requestVote(4, position)), node.raft.protocolErrors]).toEqual([[], 1]);
     }
-    expect(granted).toEqual(["1,3", "2,2", "2,3", "3,2", "3,3"]);
   });
 
   test.each([
@@ -65,11 +67,12 @@ describe("B: granting votes", () => {
     expect(granting.raft.role).toBe("candidate");
   });
 
-  test.each(["follower", "candidate", "leader"])("B8 a pre-vote changes nothing on a %s", (role) => {
-    const node = new TestNode();
+  test.each(["follower", "preCandidate", "candidate", "leader"])("B8 a pre-vote changes nothing on a %s", (role) => {
+    const node = new TestNode({ preVote: role === "preCandidate" });
     if (role === "leader") node.elect();
-    if (role === "candidate") node.raft.campaign();
+    if (role === "candidate" || role === "preCandidate") node.raft.campaign();
     node.pump();
+    expect(node.raft.role).toBe(role);
     const before = [node.raft.term, node.raft.role, node.raft.leader, node.hardState];
     node.raft.step(requestVote(5, [9, 4], { preVote: true }));
     const ready = node.take();
