@@ -36,18 +36,21 @@ describe("E: append and log matching, the follower", () => {
   test.each([
     [[1, 1], [], 1, 2, 1],
     [[0, 0], [1], 1, 2, 1],
+    [[0, 0], [2], 1, 1, 1],
     [[2, 2], [2, 2], 3, 4, 3],
     [[2, 2], [2], 4, 3, 3],
     [[1, 1], [2], 4, 2, 2],
     [[1, 1], [], 3, 2, 1],
     [[2, 2], [], 4, 2, 2],
     [[3, 2], [], 3, 2, 0],
+    [[2, 1], [], 3, 2, 0],
   ] as const)(
     "E3 log [1,2], after %o come %o with commit %i: length %i, commit %i",
     (prev, terms, commit, length, after) => {
       const node = new TestNode({ terms: [1, 2] });
-      node.step(appendEntries(2, prev, terms, { commit }));
+      const answers = node.step(appendEntries(2, prev, terms, { commit }));
       expect([node.terms.length, node.raft.commitIndex]).toEqual([length, after]);
+      expect(answers.map(brief).join()).toMatch(after === 0 ? "AEr rej" : "AEr ok");
     },
   );
 

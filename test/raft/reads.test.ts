@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Message } from "../../raft/types.js";
 import { accepted, heartbeat, heartbeatResponse, only } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
@@ -45,7 +46,7 @@ describe("K: linearizable reads", () => {
     expect(node.reads.map((read) => read.context)).toEqual([1, 2, 3]);
   });
 
-  test("K1 a lost round is repeated by the next heartbeat", () => {
+  test("K1 K11 a lost round is repeated by the next heartbeat, a confirmed one waits for nothing more", () => {
     const node = serving();
     const round = ask(node, 1);
     expect(only(node.tick(), "Heartbeat").map((message) => message.context)).toEqual([round, round]);
@@ -127,6 +128,27 @@ describe("K: linearizable reads", () => {
     expect(node.reads.map((read) => read.context)).toEqual([1, 2, 3]);
   });
 
+  test("K5 an old leader that missed an election is not confirmed by what was under way before it", () => {
+    const network = new Network(3, { preVote: true });
+    network.campaign("n1");
+    const late: Message[] = [];
+    network.allow = (message) => message.type !== "HeartbeatResponse" || late.push(message) === 0;
+    network.node("n1").raft.readIndex(1);
+    network.settle();
+    expect(late.length).toBe(2);
+    network.isolate("n1");
+    network.campaign("n2");
+    network.propose("n2", "x");
+    network.node("n1").raft.readIndex(2);
+    network.settle();
+    for (const message of late) network.deliver(message);
+    // The first was asked before the other leader existed.
+    expect(network.node("n1").reads).toEqual([{ context: 1, index: 1 }]);
+    network.heal();
+    network.tick("n1");
+    expect(network.node("n1").reads.slice(1)).toEqual([{ context: 2, index: 0 }]);
+  });
+
   test("K5 a read asked while a round is under way waits for the next one", () => {
     const node = serving();
     const first = ask(node, 1);
@@ -171,6 +193,27 @@ describe("K: linearizable reads", () => {
     const round = ask(node, 1);
     node.step(heartbeatResponse(1, round, "n9"), heartbeatResponse(1, round + 1));
     expect([node.reads, node.raft.protocolErrors]).toEqual([[], 1]);
+  });
+
+  test("K9 a leader that was stopped answers no read before a majority has confirmed it again", () => {
+    const network = new Network(3, { preVote: true, checkQuorum: true });
+    network.campaign("n1");
+    network.tickAll(3);
+    // Stopped for three timeouts: no time passes for it, and what the others send waits.
+    network.isolate("n1");
+    network.tick("n2", 10);
+    network.tick("n3", 10);
+    expect(network.leaders()).toEqual(["n1", "n3"]);
+    network.propose("n3", "x");
+    network.node("n1").raft.readIndex(1);
+    network.settle();
+    expect(network.node("n1").reads).toEqual([]);
+    network.heal();
+    network.tick("n1");
+    expect(network.node("n1").reads).toEqual([{ context: 1, index: 0 }]);
+    network.node("n1").raft.readIndex(2);
+    network.settle();
+    expect(network.node("n1").reads.at(-1)).toEqual({ context: 2, index: network.node("n3").raft.commitIndex });
   });
 
   test("K10 the index of a read is one that its node may still have to apply", () => {

@@ -179,6 +179,12 @@ describe("E: late and repeated answers, the leader", () => {
     const swapped = new TestNode({ id: "n2", voters: ["n1", "n2"], term: 1 });
     const [early] = swapped.step(appendEntries(1, [1, 1], [1], { from: "n1", to: "n2" }));
     expect(brief(early as Message)).toBe("n2>n1 t1 AEr rej (0,0)");
+    const inOrder = [appendEntries(1, [0, 0], [1], { from: "n1", to: "n2" })];
+    inOrder.push(appendEntries(1, [1, 1], [1], { from: "n1", to: "n2" }));
+    expect(inOrder.flatMap((message) => swapped.step(message)).map(brief)).toEqual([
+      "n2>n1 t1 AEr ok 1",
+      "n2>n1 t1 AEr ok 2",
+    ]);
     const leader = new TestNode({ voters: ["n1", "n2"] }).elect();
     leader.step(accepted(1, 1));
     leader.propose("x");
