@@ -3,9 +3,9 @@
  */
 import type { Command, CloseSpec, MakeSpec, SpawnSpec } from "../../src/select/command.js";
 import type { Callback, Settings } from "../../src/select/types.js";
-import { fromRaw } from "./print.js";
+import { digestOf, optional } from "../../sim/model/spelling.js";
 import type { Names, Options } from "./language.js";
-import { optional, parseDuration, parseOptions, parseSelects, toRaw, Words } from "./language.js";
+import { parseDuration, parseOptions, parseSelects, toRaw, Words } from "./language.js";
 
 const list = (text: string): readonly string[] => text.split(",").filter((item) => item !== "");
 
@@ -107,15 +107,6 @@ function parsePatch(words: Words, names: Names, spawnLines: readonly string[]): 
     ...optional("add", add.length === 0 ? undefined : add),
   };
   return { ...command, digest: digestOf(command), ...parseWait(options, names) };
-}
-
-/** Equal bodies have equal digests; the lock, the Request-Id and If-Match are no part of a body. */
-export function digestOf(body: object): string {
-  const skipped = ["lock", "requestId", "ifVersion", "wait", "digest"];
-  return JSON.stringify(body, (key, value: unknown) => {
-    if (skipped.includes(key)) return undefined;
-    return value instanceof Uint8Array ? fromRaw(value) : value;
-  });
 }
 
 function parseWait(options: Options, names: Names) {

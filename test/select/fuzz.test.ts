@@ -9,8 +9,8 @@ import { Machine } from "../../src/select/machine.js";
 import type { Command, Extras } from "../../src/select/command.js";
 import type { CaseSpec, Raw, Ref, SelectSpec } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
-import { Random } from "./generator.js";
-import { settings } from "./steps.js";
+import { Random } from "../../sim/random.js";
+import { settings } from "../../sim/model/steps.js";
 
 const runs = Number(process.env["SELECT_FUZZ"] ?? 400);
 const commandsPerRun = 100;

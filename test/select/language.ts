@@ -8,6 +8,7 @@
  * the position in the command, counted from 1. `keep` sends a parked select again as it was written, `echo` as it is
  * answered (times absolute), `carry` with its `Result` still on it.
  */
+import { respell } from "../../sim/model/spelling.js";
 import type { CaseSpec, ChanId, Choice, Raw, Ref, Select, SelectSpec } from "../../src/select/types.js";
 
 /** What a line refers to by name. */
@@ -88,9 +89,6 @@ export function parseOptions(words: Words): Options {
   return options;
 }
 
-export const optional = <K extends string, V>(key: K, value: V | undefined): { readonly [key in K]?: V } =>
-  (value === undefined ? {} : { [key]: value }) as { readonly [key in K]?: V };
-
 export function parseChan(word: string): ChanId | null {
   return word === "nil" ? null : word;
 }
@@ -122,17 +120,6 @@ export function parseCase(words: Words, names: Names): CaseSpec {
     default:
       throw new Error(`no such case: ${op}`);
   }
-}
-
-/** `select` as a client would send it again: `asAnswered` gives times as the service shows them. */
-export function respell(select: Pick<Select, "id" | "choice" | "cases">, asAnswered: boolean): SelectSpec {
-  const cases = select.cases.map((one): CaseSpec => {
-    if (one.op !== "time") return one;
-    const { form, deadlineMs } = one;
-    if (form.kind !== "after") return { op: "time", form, deadlineMs };
-    return asAnswered ? { op: "time", form: { kind: "at" }, deadlineMs } : { op: "time", form };
-  });
-  return { id: select.id, choice: select.choice, cases };
 }
 
 function parseSelect(

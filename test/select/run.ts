@@ -9,11 +9,11 @@ import type { Applied } from "../../src/select/outcome.js";
 import type { State } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { compareRecords, findDeadline, modelNames } from "../../sim/model/compare.js";
-import { Random } from "./generator.js";
+import { Random } from "../../sim/random.js";
 import { checkInvariants, readRecords, type Records } from "../../sim/model/invariants.js";
 import { Ledger } from "../../sim/model/ledger.js";
 import { Model } from "../../sim/model/model.js";
-import { commandOf, pauseOf, settings } from "./steps.js";
+import { commandOf, pauseOf, settings } from "../../sim/model/steps.js";
 import { canon } from "../../sim/model/verdict.js";
 import { demand, type ModelSelect, type ModelState } from "../../sim/model/world.js";
 

@@ -14,7 +14,7 @@ import {
   stateOf,
   type Context,
 } from "./generator.js";
-import { holdersOf } from "../../sim/model/plain.js";
+import { holdersOf } from "./plain.js";
 
 const chans = ["x", "y", "z"] as const;
 

@@ -6,42 +6,9 @@
  */
 import type { Command, Extras, PatchCommand, PutCommand, SpawnSpec } from "../../src/select/command.js";
 import type { CaseSpec, Raw, Ref, SelectSpec } from "../../src/select/types.js";
-import { digestOf } from "./command.js";
-import { optional, respell } from "./language.js";
-import type { ModelState, World } from "../../sim/model/world.js";
-
-/** mulberry32: 32 bits of state, good enough to pick commands. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(n: number): number {
-    return Math.floor(this.next() * n);
-  }
-
-  chance(p: number): boolean {
-    return this.next() < p;
-  }
-
-  of<T>(items: readonly [T, ...T[]]): T {
-    return items[this.below(items.length)] ?? items[0];
-  }
-
-  any<T>(items: readonly T[]): T | undefined {
-    return items[this.below(items.length)];
-  }
-}
+import type { Random } from "../random.js";
+import { digestOf, optional, respell } from "./spelling.js";
+import type { ModelState, World } from "./world.js";
 
 /** What a command may refer to. */
 export interface Context {
