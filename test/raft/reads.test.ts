@@ -211,6 +211,7 @@ describe("K: linearizable reads", () => {
     network.heal();
     network.tick("n1");
     expect(network.node("n1").reads).toEqual([{ context: 1, index: 0 }]);
+    network.tick("n3");
     network.node("n1").raft.readIndex(2);
     network.settle();
     expect(network.node("n1").reads.at(-1)).toEqual({ context: 2, index: network.node("n3").raft.commitIndex });
