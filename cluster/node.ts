@@ -108,6 +108,10 @@ export class Member implements Node {
 
   // ----------------------------------------------------------------------------------------- what start.ts wires
 
+  get parts(): Parts {
+    return this.#parts;
+  }
+
   get closing(): boolean {
     return this.#closing;
   }

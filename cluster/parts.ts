@@ -9,6 +9,7 @@ import type { Command } from "../src/select/command.js";
 import type { HandOut } from "../src/select/outcome.js";
 import type { Meta } from "../src/select/types.js";
 import { Raft } from "../raft/raft.js";
+import type { RaftOptions } from "../raft/types.js";
 import { CallbackDuty } from "./callback-duty.js";
 import { openCallbacks, type Callbacks } from "./callbacks.js";
 import type { Driver } from "./driver.js";
@@ -37,7 +38,14 @@ export interface NodeHooks {
   readonly onFatal: (error: unknown) => void;
   /** Clocks and chance, if not those of the system. */
   readonly environment?: Environment;
+  /** Other limits of the consensus core than the usual. */
+  readonly raftLimits?: Partial<RaftLimits>;
 }
+
+export type RaftLimits = Pick<
+  RaftOptions,
+  "appendBytesMax" | "inflightMax" | "uncommittedBytesMax" | "preVote" | "checkQuorum"
+>;
 
 /** Storage and engine, open. */
 export interface Opened {
@@ -110,7 +118,7 @@ export function buildParts(
   const environment = hooks.environment ?? systemEnvironment;
   const { time } = environment;
   const clock = () => time.wallMs();
-  const raft = createRaft(config, { log, store, environment });
+  const raft = createRaft(config, { log, store, environment, limits: hooks.raftLimits });
   const metrics = createMetrics(registry, {
     read: () => late.member.gauges(),
     states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
@@ -183,7 +191,12 @@ function buildCallbacks(
 
 function createRaft(
   config: NodeConfig,
-  { log, store, environment }: { log: LogStore; store: Store; environment: Environment },
+  {
+    log,
+    store,
+    environment,
+    limits,
+  }: { log: LogStore; store: Store; environment: Environment; limits: Partial<RaftLimits> | undefined },
 ): Raft {
   return new Raft({
     id: config.id,
@@ -197,5 +210,6 @@ function createRaft(
     ...{ appendBytesMax, inflightMax, uncommittedBytesMax },
     preVote: true,
     checkQuorum: true,
+    ...limits,
   });
 }

@@ -81,6 +81,11 @@ export class Proposals {
     return this.#open.size;
   }
 
+  /** Number of the last proposal. */
+  get seq(): number {
+    return this.#seq;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }
