@@ -192,6 +192,11 @@ export class Member implements Node {
     this.#parts.proposals.resend(to);
   }
 
+  /** Nothing that this node says is heard any more: it ends, and says what to do. */
+  onBanned(by: NodeId, ban: "removed" | "instance"): void {
+    this.#parts.onFatal(new Error(banText(this.id, by, ban)));
+  }
+
   onApplied({ index, nowMs, origin, command, applied }: AppliedEntry): void {
     const { config, epoch, proposals, metrics } = this.#parts;
     metrics.entries.inc();
@@ -283,4 +288,14 @@ export class Member implements Node {
     if (raft.leader !== null) this.#leaderlessSince = undefined;
     else this.#leaderlessSince ??= this.#parts.time.nowMs();
   }
+}
+
+function banText(id: NodeId, by: NodeId, ban: "removed" | "instance"): string {
+  if (ban === "removed")
+    return `node ${id} was removed from the cluster (says ${by}); ids are never used again: join with an empty directory under a new id`;
+  return (
+    `node ${by} knows node ${id} with another data directory: this one was emptied, restored or copied, and has not what ` +
+    `${id} acknowledged. Start ${id} on its own directory, or remove it (DELETE /cluster/members/${id}) and join with an ` +
+    `empty directory under a new id`
+  );
 }

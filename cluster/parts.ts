@@ -16,6 +16,8 @@ import type { Driver } from "./driver.js";
 import { Duties } from "./duties.js";
 import { systemEnvironment, type Environment, type Time } from "./environment.js";
 import { Feed } from "./feed.js";
+import type { Identity } from "./identity.js";
+import type { Instances } from "./instances.js";
 import { Intake } from "./intake.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { Member } from "./node.js";
@@ -49,7 +51,8 @@ export type RaftLimits = Pick<
 
 /** Storage and engine, open. */
 export interface Opened {
-  readonly epoch: number;
+  readonly identity: Identity;
+  readonly instances: Instances;
   readonly log: LogStore;
   readonly store: Store & { readonly congested: boolean };
   readonly machine: Machine;
@@ -88,6 +91,7 @@ export interface Parts {
   /** Runs a turn of the driver soon. */
   readonly wake: () => void;
   readonly logger: Logger;
+  readonly onFatal: (error: unknown) => void;
   readonly time: Time;
   /** Ends what runs, in the opposite order of the start. */
   readonly stop: () => Promise<void>;
@@ -110,7 +114,8 @@ export function buildParts(
   opened: Opened,
   late: Late,
 ): { parts: BuiltParts; raft: Raft; dispatcher: Callbacks } {
-  const { epoch, log, store, machine } = opened;
+  const { log, store, machine } = opened;
+  const { epoch } = opened.identity;
   const { logger, registry, onFatal } = hooks;
   const submit = (command: Command) => late.member.submit(command);
   const onError = (message: string, error: unknown) => logger.warn({ err: error }, message);
@@ -153,7 +158,7 @@ export function buildParts(
   });
   const parts: BuiltParts = {
     ...{ config, epoch, store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
-    ...{ version: hooks.version, logger, time, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
+    ...{ version: hooks.version, logger, onFatal, time, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
     intake: new Intake(raft, clock, () => store.congested),
     feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
   };

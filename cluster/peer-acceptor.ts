@@ -11,16 +11,29 @@ import type { NodeId } from "../raft/types.js";
 import { decodeFrame } from "./frame-decoder.js";
 import { FrameParser } from "./frame-parser.js";
 import { FrameError } from "./msgpack-reader.js";
-import { admit, peerProtocol, welcome, type Lane } from "./peer-handshake.js";
+import {
+  admit,
+  refusalHeaders,
+  welcome,
+  type Admission,
+  type Ban,
+  type Doorkeeper,
+  type Hello,
+} from "./peer-handshake.js";
+import type { Lane } from "./peer-handshake.js";
 import type { Frame } from "./types.js";
 
-export interface AcceptorOptions {
-  readonly clusterId: string;
-  readonly self: NodeId;
-  readonly members: ReadonlySet<NodeId>;
+/** Who dialed us. */
+export type Caller = Omit<Hello, "clusterId" | "to">;
+
+export interface AcceptorOptions extends Omit<Doorkeeper, "epochOf"> {
+  /** Of this node. */
+  readonly instance: string;
   /** Nothing arrived for this long, pings included: the peer is gone. */
   readonly silentMs: number;
-  readonly onAccepted: (from: NodeId, lane: Lane) => void;
+  readonly onAccepted: (caller: Caller) => void;
+  /** The last link of this node to us is gone. */
+  readonly onGone: (from: NodeId) => void;
   readonly onFrame: (from: NodeId, frame: Frame) => void;
   readonly onBytes: (bytes: number) => void;
   readonly onRejected: (status: number, reason: string) => void;
@@ -37,9 +50,7 @@ const clientErrors: Readonly<Record<string, readonly [status: number, reason: st
 };
 const pong = Buffer.alloc(1);
 
-interface Accepted {
-  readonly from: NodeId;
-  readonly lane: Lane;
+interface Accepted extends Caller {
   readonly socket: Socket;
 }
 
@@ -63,8 +74,8 @@ export class Acceptor {
     });
     this.#server.maxConnections = connectionsMax;
     this.#server.on("request", (request, response) => {
-      const { status, reason } = this.#verdict(request);
-      response.writeHead(status, { connection: "close", "content-length": 0, ...upgradeHint(status) }).end();
+      const { status, reason, ban } = this.#verdict(request);
+      response.writeHead(status, { connection: "close", "content-length": 0, ...refusalHeaders(status, ban) }).end();
       this.#options.onRejected(status, reason);
     });
     this.#server.on("upgrade", (request, stream, head) => this.#onUpgrade(request, stream, head));
@@ -100,42 +111,42 @@ export class Acceptor {
     });
   }
 
-  #verdict(request: IncomingMessage): { readonly status: number; readonly reason: string } {
+  /** Ends the links of a node: whether it may come back is asked anew. */
+  disconnect(from: NodeId): void {
+    for (const link of this.#accepted.values()) if (link.from === from) link.socket.destroy();
+  }
+
+  #verdict(request: IncomingMessage): { readonly status: number; readonly reason: string; readonly ban?: Ban } {
     const admission = this.#admit(request);
     // Without an upgrade there is nothing to admit; the right headers alone do not make one.
     return admission.ok ? { status: 426, reason: "no upgrade" } : admission;
   }
 
-  #admit(request: IncomingMessage) {
-    const { clusterId, self, members } = this.#options;
-    return admit(request, {
-      clusterId,
-      self,
-      isMember: (id) => members.has(id),
-      epochOf: (id) => this.#epochs.get(id) ?? 0,
-    });
+  #admit(request: IncomingMessage): Admission {
+    return admit(request, { ...this.#options, epochOf: (id) => this.#epochs.get(id) ?? 0 });
   }
 
   #onUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     const admission = this.#admit(request);
     if (this.#closed) return void stream.destroy();
-    if (!admission.ok) return this.#reject(stream, admission.status, admission.reason);
-    this.#epochs.set(admission.from, admission.epoch);
-    this.#open({ from: admission.from, lane: admission.lane, socket: stream as Socket }, head);
+    if (!admission.ok) return this.#reject(stream, admission.status, admission.reason, admission.ban);
+    const { hello } = admission;
+    this.#epochs.set(hello.from, hello.epoch);
+    this.#open({ ...hello, socket: stream as Socket }, head);
   }
 
-  #reject(stream: Duplex, status: number, reason: string): void {
+  #reject(stream: Duplex, status: number, reason: string, ban?: Ban): void {
     this.#options.onRejected(status, reason);
     stream.on("error", () => stream.destroy());
     if (!stream.writable) return void stream.destroy();
-    const hint = Object.entries(upgradeHint(status)).map(([name, value]) => `${name}: ${value}\r\n`);
+    const hint = Object.entries(refusalHeaders(status, ban)).map(([name, value]) => `${name}: ${value}\r\n`);
     stream.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n${hint.join("")}\r\n`);
     // Whatever else was sent is not read: the connection goes with the answer.
     (stream as Socket).destroySoon();
   }
 
   #open(link: Accepted, head: Buffer): void {
-    const { silentMs, onAccepted } = this.#options;
+    const { silentMs, self, instance, onAccepted } = this.#options;
     const { from, lane, socket } = link;
     const key = `${lane} ${from}`;
     this.#accepted.get(key)?.socket.destroy();
@@ -148,11 +159,19 @@ export class Acceptor {
     socket.on("end", () => socket.destroy());
     socket.on("close", () => {
       if (this.#accepted.get(key) === link) this.#accepted.delete(key);
+      this.#leave(from);
     });
-    socket.write(welcome(this.#options.self));
-    onAccepted(from, lane);
+    socket.write(welcome(self, instance));
+    onAccepted(link);
     socket.on("data", (chunk: Buffer) => this.#onData(link, parser, chunk));
     if (head.length > 0) this.#onData(link, parser, head);
+  }
+
+  /** Epochs are kept as long as a node is connected, and of members for good: there are few. */
+  #leave(from: NodeId): void {
+    if ([...this.#accepted.values()].some((link) => link.from === from)) return;
+    if (!this.#options.isMember(from)) this.#epochs.delete(from);
+    if (!this.#closed) this.#options.onGone(from);
   }
 
   #onData(link: Accepted, parser: FrameParser, chunk: Buffer): void {
@@ -201,8 +220,4 @@ export class Acceptor {
         return;
     }
   }
-}
-
-function upgradeHint(status: number): Record<string, string> {
-  return status === 426 ? { upgrade: peerProtocol } : {};
 }

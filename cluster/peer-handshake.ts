@@ -2,14 +2,15 @@
  * How a peer link begins: an HTTP/1.1 request that asks for an upgrade and says who dials whom. Everything in it is
  * checked before a byte of a frame is read.
  *
- * Source: reliability 43 and S2, S4, S7. Links are not encrypted: the peer port belongs on a private network.
+ * Source: reliability 42, 43 and S2, S4, S7. Links are not encrypted: the peer port belongs on a private network.
  */
 import type { IncomingHttpHeaders } from "node:http";
 import type { NodeId } from "../raft/types.js";
+import { instancePattern } from "./instances.js";
 
 export const peerPath = "/peer";
 /** Name and version of what is spoken after the upgrade. */
-export const peerProtocol = "slct-peer/1";
+export const peerProtocol = "slct-peer/2";
 
 /**
  * `control`: heartbeats, votes, answers, everything small. `bulk`: entries and forwarded proposals. A link is one lane of
@@ -22,23 +23,44 @@ export interface Hello {
   readonly clusterId: string;
   readonly from: NodeId;
   readonly to: NodeId;
+  /** Of the dialing node's directory. */
+  readonly instance: string;
   /** Start of the dialing node. */
   readonly epoch: number;
   readonly lane: Lane;
+  /** `host:port` where the dialing node listens: one that does not know it yet can answer. */
+  readonly peer: string;
 }
+
+/**
+ * Why a node of this cluster is not let in, ever: its id was `removed`, or it belongs to another `instance`, that is to a
+ * data directory which this one is not.
+ */
+export const bans = ["removed", "instance"] as const;
+export type Ban = (typeof bans)[number];
 
 /** Who listens. */
 export interface Doorkeeper {
   readonly clusterId: string;
   readonly self: NodeId;
   readonly isMember: (id: NodeId) => boolean;
+  /** Somebody unknown may come in: this node may be the one that is behind. */
+  readonly hasRoom: () => boolean;
+  readonly isRemoved: (id: NodeId) => boolean;
+  /** The one that this member is known as; undefined if it is not known yet. */
+  readonly instanceOf: (id: NodeId) => string | undefined;
   /** Latest start of a member that was heard of; 0 if none. */
   readonly epochOf: (id: NodeId) => number;
 }
 
 export type Admission =
-  | { readonly ok: true; readonly from: NodeId; readonly epoch: number; readonly lane: Lane }
-  | { readonly ok: false; readonly status: 400 | 403 | 404 | 405 | 409 | 412 | 421 | 426; readonly reason: string };
+  | { readonly ok: true; readonly hello: Omit<Hello, "clusterId" | "to"> }
+  | {
+      readonly ok: false;
+      readonly status: 400 | 403 | 404 | 405 | 409 | 410 | 412 | 421 | 426;
+      readonly reason: string;
+      readonly ban?: Ban;
+    };
 
 export function helloHeaders(hello: Hello): Record<string, string> {
   return {
@@ -47,20 +69,34 @@ export function helloHeaders(hello: Hello): Record<string, string> {
     "slct-cluster": encodeURIComponent(hello.clusterId),
     "slct-node": encodeURIComponent(hello.from),
     "slct-to": encodeURIComponent(hello.to),
+    "slct-instance": hello.instance,
     "slct-epoch": String(hello.epoch),
     "slct-lane": hello.lane,
+    "slct-peer": encodeURIComponent(hello.peer),
   };
 }
 
 /** The answer that opens a link. */
-export function welcome(self: NodeId): string {
+export function welcome(self: NodeId, instance: string): string {
   const lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", `Upgrade: ${peerProtocol}`];
-  return `${lines.join("\r\n")}\r\nslct-node: ${encodeURIComponent(self)}\r\n\r\n`;
+  lines.push(`slct-node: ${encodeURIComponent(self)}`, `slct-instance: ${instance}`);
+  return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** True if the answer comes from the node that was dialed and speaks our protocol. */
-export function isWelcome(headers: IncomingHttpHeaders, to: NodeId): boolean {
-  return headers.upgrade === peerProtocol && headers["slct-node"] === encodeURIComponent(to);
+/** The instance that answers, if it is the node that was dialed and speaks our protocol. */
+export function welcomedBy(headers: IncomingHttpHeaders, to: NodeId): string | undefined {
+  const fits = headers.upgrade === peerProtocol && headers["slct-node"] === encodeURIComponent(to);
+  return fits ? decodeInstance(headers["slct-instance"]) : undefined;
+}
+
+/** Headers of a refusal, beside the status. */
+export function refusalHeaders(status: number, ban?: Ban): Record<string, string> {
+  return { ...(status === 426 && { upgrade: peerProtocol }), ...(ban && { "slct-ban": ban }) };
+}
+
+/** What a refusal says of our own standing. */
+export function banOf(headers: IncomingHttpHeaders): Ban | undefined {
+  return bans.find((one) => one === headers["slct-ban"]);
 }
 
 /** Checks a request on the peer port. Nothing but its head has been read. */
@@ -73,8 +109,8 @@ export function admit(
   door: Doorkeeper,
 ): Admission {
   const { headers } = request;
-  const refuse = (status: Extract<Admission, { ok: false }>["status"], reason: string) =>
-    ({ ok: false, status, reason }) as const;
+  const refuse = (status: Extract<Admission, { ok: false }>["status"], reason: string, ban?: Ban) =>
+    ({ ok: false, status, reason, ...(ban && { ban }) }) as const;
   if (request.url !== peerPath) return refuse(404, "there is nothing here");
   if (request.method !== "GET") return refuse(405, "GET opens a peer link");
   if (headers.upgrade !== peerProtocol) return refuse(426, `this port speaks ${peerProtocol}`);
@@ -82,19 +118,28 @@ export function admit(
     return refuse(400, "a peer link opens without a body");
   if (headers["slct-cluster"] !== encodeURIComponent(door.clusterId)) return refuse(412, "another cluster");
   if (headers["slct-to"] !== encodeURIComponent(door.self)) return refuse(421, "another node was meant");
-  const from = decodeId(headers["slct-node"]);
+  const from = decodeText(headers["slct-node"]);
   if (from === undefined) return refuse(400, "slct-node is missing or damaged");
-  if (from === door.self || !door.isMember(from)) return refuse(403, "not another member of this cluster");
+  if (from === door.self) return refuse(403, "this node does not speak with itself");
+  if (door.isRemoved(from)) return refuse(410, "this node was removed from the cluster", "removed");
+  const instance = decodeInstance(headers["slct-instance"]);
+  if (instance === undefined) return refuse(400, "slct-instance is missing or damaged");
+  if ((door.instanceOf(from) ?? instance) !== instance)
+    return refuse(412, "this id belongs to another data directory", "instance");
+  const peer = decodeAddress(headers["slct-peer"]);
+  if (!door.isMember(from) && !(peer !== "" && door.hasRoom())) return refuse(403, "not a member of this cluster");
   const epoch = decodeEpoch(headers["slct-epoch"]);
   if (epoch === undefined) return refuse(400, "slct-epoch is not a positive integer");
   const lane = lanes.find((one) => one === headers["slct-lane"]);
   if (lane === undefined) return refuse(400, "slct-lane is unknown");
-  // An earlier run of the node, or a node whose data directory was emptied: it must not speak for the later one.
+  // An earlier run of the node: it must not speak for the later one.
   if (epoch < door.epochOf(from)) return refuse(409, "a later start of this node is known");
-  return { ok: true, from, epoch, lane };
+  return { ok: true, hello: { from, instance, epoch, lane, peer } };
 }
 
-function decodeId(value: string | string[] | undefined): string | undefined {
+type Header = string | string[] | undefined;
+
+function decodeText(value: Header): string | undefined {
   if (typeof value !== "string") return undefined;
   try {
     return decodeURIComponent(value);
@@ -103,7 +148,17 @@ function decodeId(value: string | string[] | undefined): string | undefined {
   }
 }
 
-function decodeEpoch(value: string | string[] | undefined): number | undefined {
+function decodeInstance(value: Header): string | undefined {
+  return typeof value === "string" && instancePattern.test(value) ? value : undefined;
+}
+
+/** Empty if nobody can be reached there. */
+function decodeAddress(value: Header): string {
+  const address = decodeText(value) ?? "";
+  return /^[A-Za-z0-9.:[\]_-]{1,255}:[1-9]\d{0,4}$/.test(address) ? address : "";
+}
+
+function decodeEpoch(value: Header): number | undefined {
   if (typeof value !== "string" || !/^[1-9][0-9]{0,15}$/.test(value)) return undefined;
   const epoch = Number(value);
   return Number.isSafeInteger(epoch) ? epoch : undefined;

@@ -10,7 +10,7 @@ import { request, type ClientRequest } from "node:http";
 import type { Socket } from "node:net";
 import type { Member } from "./types.js";
 import type { EncodedFrame } from "./frames.js";
-import { helloHeaders, isWelcome, peerPath, type Hello, type Lane } from "./peer-handshake.js";
+import { banOf, helloHeaders, peerPath, welcomedBy, type Ban, type Hello, type Lane } from "./peer-handshake.js";
 
 export interface LinkTiming {
   /** A ping every so often. */
@@ -27,11 +27,15 @@ export interface LinkOptions {
   readonly timing: LinkTiming;
   /** Bytes that wait to be written; one frame is always taken. */
   readonly queueBytesMax: number;
+  /** Whether this instance of the node may be spoken with; it has answered. */
+  readonly isKnown: (instance: string) => boolean;
   readonly onUp: () => void;
   /** It was up. */
   readonly onDown: (reason: string) => void;
   /** It did not come up. */
   readonly onFailed: (reason: string) => void;
+  /** The node does not let us in, for good. */
+  readonly onBanned: (ban: Ban) => void;
 }
 
 export type Sent = "sent" | "down" | "overflow";
@@ -111,7 +115,7 @@ export class Link {
 
   #dial(): void {
     this.#retry = undefined;
-    const { to, hello, timing, onFailed } = this.#options;
+    const { to, hello, timing, isKnown, onFailed, onBanned } = this.#options;
     let over = false;
     const fail = (reason: string) => {
       if (over) return;
@@ -128,13 +132,18 @@ export class Link {
     this.#request = dialed;
     dialed.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
     dialed.on("close", () => fail("closed"));
-    dialed.on("response", (response) => fail(`refused with ${response.statusCode}`));
+    dialed.on("response", (response) => {
+      const ban = banOf(response.headers);
+      fail(`refused with ${response.statusCode}`);
+      if (ban !== undefined && !this.#closed) onBanned(ban);
+    });
     dialed.on("upgrade", (response, socket) => {
       // The socket is out of the request's hands and its errors would be nobody's.
       socket.on("error", () => socket.destroy());
-      if (over || this.#closed || !isWelcome(response.headers, to.id)) {
+      const instance = welcomedBy(response.headers, to.id);
+      if (over || this.#closed || instance === undefined || !isKnown(instance)) {
         socket.destroy();
-        return fail("not the node that was dialed");
+        return fail(instance === undefined ? "not the node that was dialed" : "its data directory is another one");
       }
       over = true;
       clearTimeout(patience);

@@ -1,31 +1,21 @@
 /**
  * This node's links to the other members, both ends: two to each (one per {@link Lane}) for what it sends, and the
- * listener for theirs.
+ * listener for theirs. Who is a member changes while it runs.
+ *
+ * A node of this cluster that is not a member here may come in as a guest: the configuration here may be an old one, or
+ * none yet. It is answered at the address it gives, as long as it stays connected.
  *
  * A hung or dead peer costs its own links only: each has its own connection, bounded queue and clock. Small things never
  * queue behind entries (reliability G8, G9).
  */
-import { performance } from "node:perf_hooks";
 import type { NodeId } from "../raft/types.js";
 import { encodeFrame, frameBytesMax, lengthBytes } from "./frames.js";
-import { Acceptor } from "./peer-acceptor.js";
+import type { Instances } from "./instances.js";
+import { Acceptor, type Caller } from "./peer-acceptor.js";
+import { createEventLog, type PeerEvent, type PeerLogger } from "./peer-events.js";
 import { lanes, type Lane } from "./peer-handshake.js";
 import { Link, splitHostPort, type LinkTiming } from "./peer-link.js";
 import type { Frame, Member, Peers, PeersHandler } from "./types.js";
-
-export type PeerEvent =
-  /** Our link to `node`. */
-  | { readonly kind: "up"; readonly node: NodeId; readonly lane: Lane }
-  | { readonly kind: "down"; readonly node: NodeId; readonly lane: Lane; readonly reason: string }
-  /** An attempt to open one failed, or was answered with something else than 101. */
-  | { readonly kind: "failed"; readonly node: NodeId; readonly lane: Lane; readonly reason: string }
-  /** The link of `node` to us. */
-  | { readonly kind: "accepted"; readonly node: NodeId; readonly lane: Lane }
-  /** We did not accept a request on the peer port. */
-  | { readonly kind: "rejected"; readonly status: number; readonly reason: string }
-  | { readonly kind: "badFrame"; readonly node: NodeId; readonly lane: Lane; readonly reason: string }
-  /** Not counted here: what is sent while the link is down. */
-  | { readonly kind: "dropped"; readonly node: NodeId; readonly lane: Lane; readonly reason: "overflow" | "too large" };
 
 export interface PeersStats {
   readonly links: readonly {
@@ -45,18 +35,19 @@ export interface PeersStats {
 }
 
 export interface PeersOptions {
-  /** Listens on its `peer` address. */
+  /** Others dial its `peer` address. */
   readonly self: Member;
-  /** All members; this node among them is passed over. */
-  readonly members: readonly Member[];
+  /** Where it listens, if that is another one. */
+  readonly listen?: string;
   readonly clusterId: string;
+  /** Of this node's data directory. */
+  readonly instance: string;
   /** Start of this node: grows with each. */
   readonly epoch: number;
+  /** Those of the members, as far as they were met. */
+  readonly instances: Instances;
   readonly handler: PeersHandler;
-  readonly logger?: {
-    info(details: object, message: string): void;
-    warn(details: object, message: string): void;
-  };
+  readonly logger?: PeerLogger;
   readonly onEvent?: (event: PeerEvent) => void;
   readonly timing?: Partial<LinkTiming>;
   readonly queueBytesMax?: Partial<Record<Lane, number>>;
@@ -73,21 +64,13 @@ export interface OpenPeers extends Peers {
 const defaultTiming: LinkTiming = { pingMs: 500, handshakeMs: 2000, backoffMs: { first: 50, max: 1000 } };
 /** The bulk lane holds what Raft has in flight to a slow follower, or the link would start over again and again. */
 const defaultQueueBytesMax: Record<Lane, number> = { control: 4 * 1024 * 1024, bulk: 80 * 1024 * 1024 };
-const repeatMs = 10_000;
-const eventTexts: Record<PeerEvent["kind"], string> = {
-  up: "peer link is up",
-  down: "peer link is down",
-  failed: "peer link cannot be opened",
-  accepted: "peer link accepted",
-  rejected: "request on the peer port rejected",
-  badFrame: "damaged frame, peer link closed",
-  dropped: "frame dropped",
-};
+/** Guests at once. */
+const guestsMax = 16;
 /** In pings: long enough for a peer that is busy, since it only frees what a dead one left here. */
 const silentPings = 20;
 
 /**
- * Listens, and begins to dial the others.
+ * Listens; whom it dials is said by {@link Peers.setMembers}.
  * @throws when the address cannot be had
  */
 export async function openPeers(options: PeersOptions): Promise<OpenPeers> {
@@ -100,7 +83,13 @@ class Mesh implements OpenPeers {
   readonly #options: PeersOptions;
   readonly #timing: LinkTiming;
   readonly #acceptor: Acceptor;
-  readonly #links = new Map<NodeId, Readonly<Record<Lane, Link>>>();
+  readonly #links = new Map<NodeId, Readonly<Record<Lane, Link>> & { readonly peer: string }>();
+  #members: ReadonlySet<NodeId> = new Set();
+  #removed: ReadonlySet<NodeId> = new Set();
+  /** What each node that is connected to us said of its instance. */
+  readonly #callers = new Map<NodeId, string>();
+  /** Links that are being closed. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #log: ((event: PeerEvent) => void) | undefined;
   #counts = {
     sentFrames: 0,
@@ -118,28 +107,7 @@ class Mesh implements OpenPeers {
     this.#options = options;
     this.#timing = { ...defaultTiming, ...options.timing };
     this.#log = options.logger && createEventLog(options.logger);
-    this.#acceptor = new Acceptor({
-      clusterId: options.clusterId,
-      self: options.self.id,
-      members: new Set(options.members.map(({ id }) => id)),
-      silentMs: silentPings * this.#timing.pingMs,
-      onAccepted: (node, lane) => this.#onAccepted(node, lane),
-      onFrame: (from, frame) => {
-        this.#counts.receivedFrames++;
-        options.handler.onFrame(from, frame);
-      },
-      onBytes: (bytes) => {
-        this.#counts.receivedBytes += bytes;
-      },
-      onRejected: (status, reason) => {
-        this.#counts.rejected++;
-        this.#emit({ kind: "rejected", status, reason });
-      },
-      onBadFrame: (node, lane, reason) => {
-        this.#counts.badFrames++;
-        this.#emit({ kind: "badFrame", node, lane, reason });
-      },
-    });
+    this.#acceptor = this.#createAcceptor();
   }
 
   get port(): number {
@@ -147,11 +115,21 @@ class Mesh implements OpenPeers {
   }
 
   async open(): Promise<void> {
-    const { self, members } = this.#options;
-    this.#port = await this.#acceptor.listen(splitHostPort(self.peer));
-    for (const to of members) {
-      if (to.id !== self.id)
-        this.#links.set(to.id, { control: this.#dial(to, "control"), bulk: this.#dial(to, "bulk") });
+    const { self, listen } = this.#options;
+    this.#port = await this.#acceptor.listen(splitHostPort(listen ?? self.peer));
+  }
+
+  setMembers(members: readonly Member[], removed: readonly NodeId[]): void {
+    const others = members.filter(({ id }) => id !== this.#options.self.id);
+    this.#members = new Set(others.map(({ id }) => id));
+    this.#removed = new Set(removed);
+    this.#options.instances.forget(removed);
+    for (const id of removed) this.#acceptor.disconnect(id);
+    for (const id of this.#links.keys()) if (!this.#members.has(id) && !this.#callers.has(id)) this.#hangUp(id);
+    for (const to of others) {
+      const met = this.#callers.get(to.id);
+      if (met !== undefined) this.#options.instances.meet(to.id, met);
+      this.#dial(to);
     }
   }
 
@@ -187,29 +165,92 @@ class Mesh implements OpenPeers {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#all().map(({ link }) => link.close()), this.#acceptor.close()]);
+    for (const id of [...this.#links.keys()]) this.#hangUp(id);
+    await Promise.all([...this.#closing, this.#acceptor.close()]);
   }
 
-  #dial(to: Member, lane: Lane): Link {
-    const { self, clusterId, epoch, handler, queueBytesMax } = this.#options;
+  #createAcceptor(): Acceptor {
+    const { clusterId, self, instance, instances, handler } = this.#options;
+    return new Acceptor({
+      ...{ clusterId, instance, self: self.id, silentMs: silentPings * this.#timing.pingMs },
+      isMember: (id) => this.#members.has(id),
+      isRemoved: (id) => this.#removed.has(id),
+      hasRoom: () => [...this.#links.keys()].filter((id) => !this.#members.has(id)).length < guestsMax,
+      instanceOf: (id) => instances.get(id),
+      onAccepted: (caller) => this.#onAccepted(caller),
+      onGone: (from) => {
+        this.#callers.delete(from);
+        if (!this.#members.has(from)) this.#hangUp(from);
+      },
+      onFrame: (from, frame) => {
+        this.#counts.receivedFrames++;
+        handler.onFrame(from, frame);
+      },
+      onBytes: (bytes) => {
+        this.#counts.receivedBytes += bytes;
+      },
+      onRejected: (status, reason) => {
+        this.#counts.rejected++;
+        this.#emit({ kind: "rejected", status, reason });
+      },
+      onBadFrame: (node, lane, reason) => {
+        this.#counts.badFrames++;
+        this.#emit({ kind: "badFrame", node, lane, reason });
+      },
+    });
+  }
+
+  /** Unless there are links to that address already. */
+  #dial(to: Member): void {
+    const { peer } = to;
+    if (this.#links.get(to.id)?.peer === peer) return;
+    this.#hangUp(to.id);
+    this.#links.set(to.id, { peer, control: this.#link(to, "control"), bulk: this.#link(to, "bulk") });
+  }
+
+  #hangUp(id: NodeId): void {
+    const both = this.#links.get(id);
+    if (both === undefined) return;
+    this.#links.delete(id);
+    for (const lane of lanes) {
+      const closed = both[lane].close().finally(() => this.#closing.delete(closed));
+      this.#closing.add(closed);
+    }
+  }
+
+  #link(to: Member, lane: Lane): Link {
+    const { self, clusterId, instance, epoch, handler, queueBytesMax } = this.#options;
     const node = to.id;
     return new Link({
       to,
-      hello: { clusterId, from: self.id, to: node, epoch, lane },
+      hello: { clusterId, from: self.id, to: node, instance, epoch, lane, peer: self.peer },
       timing: this.#timing,
       queueBytesMax: queueBytesMax?.[lane] ?? defaultQueueBytesMax[lane],
+      isKnown: (found) => this.#isKnown(node, found),
       onUp: () => {
         this.#emit({ kind: "up", node, lane });
         if (!this.#closed) handler.onLink(node);
       },
       onDown: (reason) => this.#emit({ kind: "down", node, lane, reason }),
       onFailed: (reason) => this.#emit({ kind: "failed", node, lane, reason }),
+      onBanned: (ban) => handler.onBanned(node, ban),
     });
   }
 
-  #onAccepted(node: NodeId, lane: Lane): void {
-    for (const one of lanes) this.#links.get(node)?.[one].hurry();
-    this.#emit({ kind: "accepted", node, lane });
+  /** Members are remembered for good. A guest may be anybody who knows the name of the cluster. */
+  #isKnown(node: NodeId, instance: string): boolean {
+    const { instances } = this.#options;
+    return this.#members.has(node)
+      ? instances.meet(node, instance)
+      : (instances.get(node) ?? this.#callers.get(node) ?? instance) === instance;
+  }
+
+  #onAccepted({ from, instance, lane, peer }: Caller): void {
+    this.#callers.set(from, instance);
+    if (this.#members.has(from)) this.#options.instances.meet(from, instance);
+    else this.#dial({ id: from, peer, api: "" });
+    for (const one of lanes) this.#links.get(from)?.[one].hurry();
+    this.#emit({ kind: "accepted", node: from, lane });
   }
 
   #all(): { node: NodeId; lane: Lane; link: Link }[] {
@@ -234,22 +275,4 @@ function laneOf(frame: Frame): Lane {
 function isExpendable(frame: Frame): boolean {
   if (frame.kind === "status") return true;
   return frame.kind === "raft" && (frame.message.type === "Heartbeat" || frame.message.type === "HeartbeatResponse");
-}
-
-/** Lines for what an operator should see; what repeats is said once in a while. */
-function createEventLog(logger: NonNullable<PeersOptions["logger"]>): (event: PeerEvent) => void {
-  const said = new Map<string, number>();
-  const saidMax = 1000;
-  const isNews = (key: string) => {
-    const nowMs = performance.now();
-    if (nowMs - (said.get(key) ?? -Infinity) < repeatMs) return false;
-    if (said.size >= saidMax) said.clear();
-    said.set(key, nowMs);
-    return true;
-  };
-  return (event) => {
-    const { kind, ...details } = event;
-    if (kind === "up" || kind === "accepted") logger.info(details, eventTexts[kind]);
-    else if (isNews(JSON.stringify(event))) logger.warn(details, eventTexts[kind]);
-  };
 }

@@ -13,6 +13,7 @@ import type { Raft } from "../raft/raft.js";
 import { Driver } from "./driver.js";
 import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
+import { Instances } from "./instances.js";
 import { SegmentLog } from "./log.js";
 import { Member } from "./node.js";
 import { buildParts, type BuiltParts, type Late, type NodeHooks, type Opened } from "./parts.js";
@@ -48,7 +49,8 @@ export async function openNode(
   try {
     // Without its epochs the node could take what an earlier run began for its own.
     invariant(known !== undefined || log.lastIndex() === 0, `${dataDir} has a log, but its identity.json is missing`);
-    const { epoch } = openIdentity(dataDir, clusterId, id);
+    const identity = openIdentity(dataDir, clusterId, id, config.members);
+    const instances = Instances.open(dataDir);
     const { overlayBytesMax } = config;
     store = await LevelStore.open({ dir: join(dataDir, "store"), overlayBytesMax, onError: hooks.onFatal });
     invariant(
@@ -57,7 +59,7 @@ export async function openNode(
     );
     const machine = new Machine(store);
     await loadIndexes(store, machine);
-    return await startNode(config, { ...hooks, openLinks }, { epoch, log, store, machine });
+    return await startNode(config, { ...hooks, openLinks }, { identity, instances, log, store, machine });
   } catch (error) {
     await Promise.allSettled([store?.close(), log.close()]);
     throw error;
@@ -76,13 +78,14 @@ export async function startNode(
   const self = config.members.find(({ id }) => id === config.id);
   invariant(self !== undefined, `node ${config.id} is not a member`);
   const links = hooks.openLinks({
-    self,
-    members: config.members,
+    self: { ...self, peer: config.peerListen ?? self.peer },
+    advertised: self.peer,
     clusterId: config.clusterId,
-    epoch: opened.epoch,
+    ...{ instance: opened.identity.instance, epoch: opened.identity.epoch, instances: opened.instances },
     handler: {
       onFrame: (from, frame) => late.member.onFrame(from, frame),
       onLink: (to) => late.member.onLink(to),
+      onBanned: (by, ban) => late.member.onBanned(by, ban),
     },
     logger: hooks.logger,
   });
@@ -111,10 +114,11 @@ export async function startNode(
     await opened.log.close();
     await opened.store.close();
   };
+  late.peers.setMembers(config.members, []);
   // Alone there is nobody to wait for.
   if (config.members.length === 1) raft.campaign();
   node.begin();
-  void forgetEarlier(node, opened.epoch, time);
+  void forgetEarlier(node, opened.identity.epoch, time);
   return node;
 }
 

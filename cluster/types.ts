@@ -108,6 +108,11 @@ export interface PeersHandler {
 }
 
 // -------------------------------------------------------------------------------------------------------- node
+  /**
+   * Keeps links to `members` and to nobody else (this node among them is passed over), and no longer lets in those that
+   * are known for good to be `removed`.
+   */
+  setMembers(members: readonly Member[], removed: readonly NodeId[]): void;
 
 export interface NodeStatus {
   readonly id: NodeId;
@@ -115,6 +120,8 @@ export interface NodeStatus {
   readonly role: Role;
   readonly term: Term;
   readonly leader: NodeId | null;
+  /** `by` will never let this node in: its id was removed, or stands for another data directory. */
+  onBanned(by: NodeId, ban: "removed" | "instance"): void;
   readonly lastIndex: Index;
   readonly commitIndex: Index;
   readonly appliedIndex: Index;

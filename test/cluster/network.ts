@@ -15,6 +15,7 @@ export class Network {
     return Promise.resolve({
       send: (to, frame) => this.#send(self.id, to, frame),
       queuedBytes: () => 0,
+      setMembers: () => undefined,
       close: () => {
         this.#handlers.delete(self.id);
         return Promise.resolve();

@@ -7,10 +7,11 @@ import { onCleanUp } from "./cleanup.js";
 
 export const hello = (change: Record<string, string | undefined> = {}): Record<string, string | undefined> => ({
   connection: "Upgrade",
-  upgrade: "slct-peer/1",
+  upgrade: "slct-peer/2",
   "slct-cluster": "c",
   "slct-node": "b",
   "slct-to": "a",
+  "slct-instance": "instance-b",
   "slct-epoch": "1",
   "slct-lane": "control",
   ...change,

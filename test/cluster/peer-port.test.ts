@@ -20,15 +20,18 @@ describe("the peer port", () => {
     [412, "another cluster", head(hello({ "slct-cluster": "other" }))],
     [412, "no cluster", head(hello({ "slct-cluster": undefined }))],
     [421, "another node", head(hello({ "slct-to": "c" }))],
-    [403, "a stranger", head(hello({ "slct-node": "mallory" }))],
+    [403, "a stranger who cannot be answered", head(hello({ "slct-node": "mallory" }))],
+    [403, "a stranger with a senseless address", head(hello({ "slct-node": "mallory", "slct-peer": "h:0" }))],
     [403, "somebody who claims to be us", head(hello({ "slct-node": "a" }))],
     [400, "no name", head(hello({ "slct-node": undefined }))],
     [400, "a damaged name", head(hello({ "slct-node": "%zz" }))],
+    [400, "no instance", head(hello({ "slct-instance": undefined }))],
+    [400, "a damaged instance", head(hello({ "slct-instance": "a b" }))],
     [400, "no epoch", head(hello({ "slct-epoch": undefined }))],
     [400, "a negative epoch", head(hello({ "slct-epoch": "-1" }))],
     [400, "an epoch beyond the safe integers", head(hello({ "slct-epoch": "9007199254740993" }))],
     [400, "an unknown lane", head(hello({ "slct-lane": "fast" }))],
-    [426, "another version", head(hello({ upgrade: "slct-peer/2" }))],
+    [426, "another version", head(hello({ upgrade: "slct-peer/1" }))],
     [426, "another protocol", head(hello({ upgrade: "h2c" }))],
     [426, "no upgrade", head(hello({ upgrade: undefined, connection: undefined }))],
     [426, "an upgrade that is only named", head(hello({ connection: "keep-alive" }))],
@@ -91,7 +94,7 @@ describe("the peer port", () => {
 
   it("does not take the link of another program for a peer's", async () => {
     const impostor = createServer((socket) => {
-      socket.once("data", () => socket.write("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: slct-peer/1\r\n\r\n"));
+      socket.once("data", () => socket.write("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: slct-peer/2\r\n\r\n"));
       socket.on("error", () => socket.destroy());
     });
     impostor.listen(0, "127.0.0.1");

@@ -1,7 +1,9 @@
 /**
  * Nodes that speak through real peer links and remember what they heard; each stands behind a relay.
  */
-import { openPeers, type OpenPeers, type PeerEvent, type PeersOptions } from "../../cluster/peers.js";
+import { Instances } from "../../cluster/instances.js";
+import type { PeerEvent } from "../../cluster/peer-events.js";
+import { openPeers, type OpenPeers, type PeersOptions } from "../../cluster/peers.js";
 import type { Frame, Member } from "../../cluster/types.js";
 import { onCleanUp } from "./cleanup.js";
 import { Relay } from "./relay.js";
@@ -9,11 +11,16 @@ import { Relay } from "./relay.js";
 /** Fast enough for a test, slow enough for a busy machine. */
 export const timing = { pingMs: 20, handshakeMs: 500, backoffMs: { first: 5, max: 20 } };
 
+/** That of the directory which a node has unless the test says otherwise. */
+export const instanceOf = (id: string) => `instance-${id}`;
+
 export interface Witness {
   readonly peers: OpenPeers;
   readonly frames: { readonly from: string; readonly frame: Frame }[];
   readonly events: PeerEvent[];
   readonly links: string[];
+  /** Who refused this one for good, and why. */
+  readonly bans: string[];
   /** Resolves when `holds`, looking again after each frame and each event. */
   until(holds: () => boolean): Promise<void>;
 }
@@ -22,19 +29,25 @@ export async function open(id: string, members: readonly Member[], more: Partial
   const frames: Witness["frames"] = [];
   const events: PeerEvent[] = [];
   const links: string[] = [];
+  const bans: string[] = [];
   const waiting = new Set<() => void>();
   const look = () => [...waiting].forEach((check) => check());
   const peers = await openPeers({
     self: { id, peer: "127.0.0.1:0", api: "" },
-    members,
     clusterId: "c",
+    instance: instanceOf(id),
     epoch: 1,
+    instances: new Instances(),
     handler: {
       onFrame: (from, frame) => {
         frames.push({ from, frame });
         look();
       },
       onLink: (to) => links.push(to),
+      onBanned: (by, ban) => {
+        bans.push(`${by} ${ban}`);
+        look();
+      },
     },
     onEvent: (event) => {
       events.push(event);
@@ -44,6 +57,7 @@ export async function open(id: string, members: readonly Member[], more: Partial
     ...more,
   });
   onCleanUp(() => peers.close());
+  peers.setMembers(members, []);
   const until = (holds: () => boolean) =>
     new Promise<void>((resolve) => {
       const check = () => {
@@ -54,7 +68,7 @@ export async function open(id: string, members: readonly Member[], more: Partial
       waiting.add(check);
       check();
     });
-  return { peers, frames, events, links, until };
+  return { peers, frames, events, links, bans, until };
 }
 
 export async function cluster(ids: readonly string[], more: Partial<PeersOptions> = {}) {

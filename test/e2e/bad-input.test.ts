@@ -144,8 +144,9 @@ describe("garbage", () => {
     "PUT /state/garbage HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
   const hello = (clusterId: string, from: string, to: string) =>
     [
-      ...["GET /peer HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: slct-peer/1", `slct-cluster: ${clusterId}`],
-      ...[`slct-node: ${from}`, `slct-to: ${to}`, "slct-epoch: 1", "slct-lane: bulk", "", ""],
+      ...["GET /peer HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: slct-peer/2", `slct-cluster: ${clusterId}`],
+      ...[`slct-node: ${from}`, `slct-to: ${to}`, "slct-epoch: 1", "slct-lane: bulk"],
+      ...["slct-instance: a-directory-of-its-own", "", ""],
     ].join("\r\n");
 
   async function throwAll(ports: readonly number[], make: (n: number) => Buffer): Promise<void> {
