@@ -245,8 +245,10 @@ export interface NodeConfig {
   readonly id: NodeId;
   readonly clusterId: string;
   readonly dataDir: string;
-  /** All members, this one included; its own `peer` is where it listens. */
+  /** All members, this one included. */
   readonly members: readonly Member[];
+  /** `host:port` where this node listens for the others, if that is not where they dial it. */
+  readonly peerListen?: string;
   readonly tickMs: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;

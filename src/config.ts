@@ -157,6 +157,7 @@ function assemble(values: Values): Config {
       ]),
       ...pick(values, ["waitsMax", "logSegmentBytes", "overlayBytesMax", "eventsMax"]),
       members: values.members.length === 0 ? [alone] : values.members,
+      ...(values.peerListen === undefined ? {} : { peerListen: values.peerListen }),
       electionTicks: ticks(values.electionTimeoutMs),
       heartbeatTicks: ticks(values.heartbeatMs),
       settings: pick(values, ["attemptsMax", "retentionMs", "requestMemoryMs", "selectsMax", "callbackLeaseMs"]),

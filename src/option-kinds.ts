@@ -37,6 +37,17 @@ export function text(declared: Pick<Option<string>, "default" | "unit" | "about"
   return { ...declared, read };
 }
 
+/** `host:port`; empty: not given. */
+export function address(declared: Pick<Option<string>, "about">): Option<string | undefined> {
+  const read = (written: string) => {
+    if (written === "") return undefined;
+    const port = Number(/^[^\s/]+:(\d{1,5})$/.exec(written)?.[1] ?? NaN);
+    if (!(port > 0 && port <= 65_535)) throw new Error("host:port");
+    return written;
+  };
+  return { ...declared, read, default: "", unit: "host:port" };
+}
+
 export function integer(unit: string, declared: Numeric): Option<number> {
   const { min, max, about } = declared;
   const read = (written: string) => {

@@ -5,7 +5,19 @@
  * `--election-timeout-ms` and the variable `SLCT_ELECTION_TIMEOUT_MS`.
  */
 import { defaultLimits } from "../api/rules.js";
-import { bytes, choice, decimal, integer, list, member, name, secret, text, type Option } from "./option-kinds.js";
+import {
+  address,
+  bytes,
+  choice,
+  decimal,
+  integer,
+  list,
+  member,
+  name,
+  secret,
+  text,
+  type Option,
+} from "./option-kinds.js";
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
@@ -22,6 +34,10 @@ export const options = {
     unit: "id=host:port=url, …",
     about:
       "all members, this one included: ID, address of the peer listener, base URL of the API; empty: a cluster of one",
+  }),
+  peerListen: address({
+    about:
+      "address the peer listener binds to, if it is not the one of this node in `--members`, which the others dial",
   }),
   host: text({ default: "127.0.0.1", unit: "host", about: "address the API listens on" }),
   port: integer("port", { default: 8081, min: 0, max: 65_535, about: "port of the API; 0: any free one" }),

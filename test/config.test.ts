@@ -97,6 +97,7 @@ describe("problems", () => {
     [["--members", "n2=h:1=http://h"], 'does not name this node, "n1"'],
     [["--members", "n1=h:1=http://h,n1=h:2=http://h"], "names an ID twice"],
     [["--members", "n1=h:1=http://h,n2=h:1=http://h"], "names a peer address twice"],
+    [["--peer-listen", "7001"], "--peer-listen must be host:port"],
     [["--heartbeat-ms", "20"], "--heartbeat-ms (20) must be at least --tick-ms (25)"],
     [["--heartbeat-ms", "200"], "--election-timeout-ms (600) must be at least 4 times --heartbeat-ms (200)"],
     [["--body-bytes-soft", "5000000"], "--body-bytes-max (4194304) must be at least --body-bytes-soft (5000000)"],
