@@ -18,8 +18,12 @@ export interface LogStore extends LogReader {
   readonly hardState: HardState;
   /** Entries replace whatever is stored from `entries[0].index` on. One write, one sync. */
   append(batch: { readonly hardState?: HardState; readonly entries: readonly Entry[] }): Promise<void>;
-  /** Entries up to `index` may be dropped (whole segments, recycled). */
-  compact(index: Index): Promise<void>;
+  /** Entries up to `index` may be dropped, the newest `tailBytes` of them aside (whole segments, recycled). */
+  compact(index: Index, tailBytes?: number): Promise<void>;
+  /** Drops everything: the log is that of a snapshot and goes on behind `index`. Current term and vote stay. */
+  reset(index: Index, term: Term): Promise<void>;
+  /** Bytes of files from that of entry `index` to the last. */
+  bytesFrom(index: Index): number;
   close(): Promise<void>;
 }
 
