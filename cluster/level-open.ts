@@ -4,9 +4,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
-import { InvariantError } from "../src/invariant.js";
 import { checkLevelFiles } from "./level-check.js";
-import { StorageError } from "./storage-error.js";
+import { StorageError, storageErrorOf } from "./storage-error.js";
 import { appliedKey, checkRecord, decodeApplied, decodeRecord, StateHash, type AppliedMark } from "./store-record.js";
 import { scan } from "./store-range.js";
 
@@ -33,10 +32,10 @@ export function damaged(dir: string, what: string): StorageError {
 
 /** The error that ends the store, for whatever came out of LevelDB. */
 export function failureOf(dir: string, error: unknown): Error {
-  if (error instanceof StorageError || error instanceof InvariantError) return error;
   const { code, message } = error as { code?: unknown; message?: unknown };
-  const kind = code === "LEVEL_CORRUPTION" ? "corrupt" : "io";
-  return new StorageError(kind, `the store failed: ${String(message)}`, { file: dir }, error);
+  const what = `the store failed: ${String(message)}`;
+  if (code === "LEVEL_CORRUPTION") return new StorageError("corrupt", what, { file: dir }, error);
+  return storageErrorOf(error, what, { file: dir });
 }
 
 /** @throws StorageError when `stored` is not what was stored under `key` */

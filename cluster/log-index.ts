@@ -136,6 +136,12 @@ export class RecentEntries {
     }
   }
 
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#bytes = 0;
+  }
+
   #dropFirst(): void {
     const first = this.#entries[this.#head];
     invariant(first !== undefined, "entries are held as long as there are bytes");

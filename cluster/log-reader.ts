@@ -1,20 +1,46 @@
 /**
  * Reads entries back from segment files, for followers that lag behind what is in memory. Every checksum is checked.
  */
+import { invariant } from "../src/invariant.js";
 import type { Entry, Index } from "../raft/types.js";
 import { entryOf, readBody, readHeader, recordBytes } from "./log-format.js";
-import type { LogIndex } from "./log-index.js";
+import type { LogIndex, RecentEntries } from "./log-index.js";
 import type { Segment } from "./log-segments.js";
 import { StorageError } from "./storage-error.js";
 
 /** Read at once: entries that follow each other mostly stand beside each other. */
 const runBytesMax = 1024 * 1024;
 
+/** Entries of `[from, to)`, at least one if there is any, beyond that at most `bytesMax` of data. @throws StorageError */
+export function readEntries(
+  segments: ReadonlyMap<number, Segment>,
+  index: LogIndex,
+  recent: RecentEntries,
+  { from, to, bytesMax }: { readonly from: Index; readonly to: Index; readonly bytesMax: number },
+): Entry[] {
+  const end = Math.min(to, index.last + 1);
+  if (from >= end) return [];
+  invariant(from >= index.first, `entry ${from} was cut off`);
+  let bytes = 0;
+  let until = from;
+  for (; until < end; until++) {
+    bytes += index.location(until).bodyBytes;
+    if (bytes > bytesMax && until > from) break;
+  }
+  const entries: Entry[] = [];
+  for (let at = from; at < until; at = from + entries.length) {
+    const held = recent.get(at);
+    if (held !== undefined) entries.push(held);
+    else for (const entry of readRun(segments, index, at, until)) entries.push(entry);
+  }
+  return entries;
+}
+
 /**
  * Entries from `from` on, at least one, all of one read; at most up to `to`, exclusive.
  * @throws StorageError when a record is not what was written there
  */
-export function readRun(segments: ReadonlyMap<number, Segment>, index: LogIndex, from: Index, to: Index): Entry[] {
+function readRun(segments: ReadonlyMap<number, Segment>, index: LogIndex, from: Index, to: Index): Entry[] {
   const first = index.location(from);
   const segment = segments.get(first.segment);
   if (segment === undefined) throw new Error(`segment ${first.segment} is not open`);

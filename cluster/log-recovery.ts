@@ -52,6 +52,15 @@ export interface Recovered {
   readonly torn: { readonly file: string; readonly offset: number } | undefined;
 }
 
+/** A log that begins, in its first segment. */
+export function newLog(segment: Segment): Recovered {
+  return {
+    ...{ live: [segment], next: undefined, leftovers: [], index: new LogIndex(1, 0) },
+    ...{ hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 }, floor: { segment: 1, index: 1, prevTerm: 0 } },
+    ...{ cursor: { offset: pageBytes, prev: segment.seed, batch: 1 }, begun: false, sealed: 0, torn: undefined },
+  };
+}
+
 /** Undefined: the directory holds no log. @throws StorageError `corrupt` or `foreign` */
 export async function recoverLog(options: SegmentOptions, names: readonly string[]): Promise<Recovered | undefined> {
   const segments = await openSegments(options, names);

@@ -91,6 +91,11 @@ export class LogWriter {
     }
   }
 
+  /** Goes to the next segment. */
+  roll(): Promise<void> {
+    return this.#roll([]);
+  }
+
   /** How many of `records` the rest of the current segment takes. */
   #fitting(records: readonly LogRecord[]): number {
     const room = this.#current.file.bytes - sealBytes - this.#cursor.offset;

@@ -5,7 +5,7 @@
  * log-recovery.ts; why O_DSYNC: docs/decisions/006-log-sync.md. Source: reliability 0.1–0.3, 47, 49, L1–L14.
  */
 import { performance } from "node:perf_hooks";
-import { InvariantError, invariant } from "../src/invariant.js";
+import { invariant } from "../src/invariant.js";
 import type { Entry, HardState, Index, Term } from "../raft/types.js";
 import type { DirectoryLock } from "./directory.js";
 import { diskFiles, type Files } from "./files.js";
@@ -19,11 +19,11 @@ import {
   type LogRecord,
 } from "./log-format.js";
 import { LogIndex, RecentEntries } from "./log-index.js";
-import { readRun } from "./log-reader.js";
-import { recoverLog, type Recovered } from "./log-recovery.js";
+import { readEntries } from "./log-reader.js";
+import { newLog, recoverLog, type Recovered } from "./log-recovery.js";
 import { LogWriter } from "./log-writer.js";
 import { SegmentFiles, type Segment } from "./log-segments.js";
-import { StorageError } from "./storage-error.js";
+import { StorageError, storageErrorOf } from "./storage-error.js";
 import type { LogStore } from "./types.js";
 
 export interface SegmentLogOptions {
@@ -51,7 +51,7 @@ export class SegmentLog implements LogStore {
   readonly #lock: DirectoryLock;
   readonly #pool: SegmentFiles;
   readonly #segments: Map<number, Segment>;
-  readonly #index: LogIndex;
+  #index: LogIndex;
   readonly #recent: RecentEntries;
   readonly #writer: LogWriter;
   #hardState: HardState;
@@ -84,12 +84,12 @@ export class SegmentLog implements LogStore {
       const pool = new SegmentFiles(segmentOptions);
       await pool.adopt(names);
       if (found?.torn !== undefined) options.onTorn?.(found.torn);
-      log = new SegmentLog(options, { lock, pool, recovered: found ?? (await createLog(pool)) });
+      log = new SegmentLog(options, { lock, pool, recovered: found ?? newLog(await pool.take(1, 0)) });
       await log.#begin(found);
       return log;
     } catch (error) {
       await (log === undefined ? lock.release() : log.close());
-      throw failureOf(error, dir);
+      throw storageErrorOf(error, "the log cannot be opened", { file: dir });
     }
   }
 
@@ -131,26 +131,11 @@ export class SegmentLog implements LogStore {
 
   entries(from: Index, to: Index, bytesMax: number): Entry[] {
     if (this.#failure !== undefined) throw this.#failure;
-    const end = Math.min(to, this.#index.last + 1);
-    if (from >= end) return [];
-    invariant(from >= this.#index.first, `entry ${from} was cut off`);
-    let bytes = 0;
-    let until = from;
-    for (; until < end; until++) {
-      bytes += this.#index.location(until).bodyBytes;
-      if (bytes > bytesMax && until > from) break;
-    }
-    const entries: Entry[] = [];
     try {
-      for (let index = from; index < until; index = from + entries.length) {
-        const recent = this.#recent.get(index);
-        if (recent !== undefined) entries.push(recent);
-        else for (const entry of readRun(this.#segments, this.#index, index, until)) entries.push(entry);
-      }
+      return readEntries(this.#segments, this.#index, this.#recent, { from, to, bytesMax });
     } catch (error) {
       throw this.#fail(error);
     }
-    return entries;
   }
 
   /**
@@ -187,22 +172,40 @@ export class SegmentLog implements LogStore {
     });
   }
 
-  async compact(index: Index): Promise<void> {
-    const dropped = await this.#exclusive(async () => {
+  async compact(index: Index, tailBytes = 0): Promise<void> {
+    await this.#exclusive(async () => {
       const needed = Math.max(index + 1, this.#index.first);
-      const segment = needed > this.#index.last ? this.#writer.segment : this.#index.location(needed).segment;
-      if (segment <= this.#floor.segment) return [];
+      let segment = this.#segmentOf(needed);
+      for (let kept = 0; kept < tailBytes && segment > this.#floor.segment;)
+        kept += this.#segments.get(--segment)?.file.bytes ?? 0;
+      if (segment <= this.#floor.segment) return;
       const first = this.#index.firstIn(segment);
       const prevTerm = this.#index.term(first - 1);
       invariant(prevTerm !== undefined, `the log knows the term of ${first - 1}`);
       this.#floor = { segment, index: first, prevTerm };
       await this.#mark();
       this.#index.dropBelow(first, prevTerm);
-      const gone = [...this.#segments.values()].filter(({ sequence }) => sequence < segment);
-      for (const { sequence } of gone) this.#segments.delete(sequence);
-      return gone;
     });
-    if (dropped.length > 0) await this.#recycle(dropped);
+    await this.#recycle(this.#takeUnneeded());
+  }
+
+  async reset(index: Index, term: Term): Promise<void> {
+    await this.#exclusive(async () => {
+      // All of it is in the opening record of the next segment: before that is durable the old log stands, then the new.
+      await this.#writer.roll();
+      this.#index = new LogIndex(index + 1, term);
+      this.#recent.clear();
+      this.#hardState = { ...this.#hardState, commitIndex: index };
+      this.#floor = { segment: this.#writer.segment, index: index + 1, prevTerm: term };
+      await this.#mark();
+    });
+    await this.#recycle(this.#takeUnneeded());
+  }
+
+  bytesFrom(index: Index): number {
+    const from = this.#segmentOf(Math.max(index, this.#index.first));
+    const needed = [...this.#segments.values()].filter(({ sequence }) => sequence >= from);
+    return needed.reduce((sum, { file }) => sum + file.bytes, 0);
   }
 
   async close(): Promise<void> {
@@ -221,7 +224,7 @@ export class SegmentLog implements LogStore {
     if (found?.next !== undefined) this.#pool.adoptNext(found.next);
     await this.#exclusive(() => this.#mark(found?.torn !== undefined));
     this.#pool.prepare(this.#writer.segment + 1);
-    if (found !== undefined && found.leftovers.length > 0) await this.#recycle(found.leftovers);
+    if (found !== undefined) await this.#recycle(found.leftovers);
   }
 
   async #mark(littered = false): Promise<void> {
@@ -256,7 +259,19 @@ export class SegmentLog implements LogStore {
       invariant(index === start + position, `entry ${index} is out of order`);
   }
 
+  /** Where an entry is, or would be. */
+  #segmentOf(index: Index): number {
+    return index > this.#index.last ? this.#writer.segment : this.#index.location(index).segment;
+  }
+
+  #takeUnneeded(): Segment[] {
+    const gone = [...this.#segments.values()].filter(({ sequence }) => sequence < this.#floor.segment);
+    for (const { sequence } of gone) this.#segments.delete(sequence);
+    return gone;
+  }
+
   async #recycle(segments: readonly Segment[]): Promise<void> {
+    if (segments.length === 0) return;
     const done = this.#recycling.then(() => this.#pool.recycle(segments));
     this.#recycling = done.catch((error: unknown) => void this.#fail(error));
     await done;
@@ -278,28 +293,7 @@ export class SegmentLog implements LogStore {
 
   /** The first failure is final: what is on disk is unknown from then on (reliability 0.1, 0.3). */
   #fail(error: unknown): Error {
-    this.#failure ??= failureOf(error, this.#dir);
+    this.#failure ??= storageErrorOf(error, "the log cannot be written", { file: this.#dir });
     return this.#failure;
   }
-}
-
-function failureOf(error: unknown, dir: string): Error {
-  if (error instanceof StorageError || error instanceof InvariantError) return error;
-  return new StorageError("io", "the log cannot be written", { file: dir }, error);
-}
-
-async function createLog(pool: SegmentFiles): Promise<Recovered> {
-  const segment = await pool.take(1, 0);
-  return {
-    live: [segment],
-    next: undefined,
-    leftovers: [],
-    index: new LogIndex(1, 0),
-    hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
-    floor: { segment: 1, index: 1, prevTerm: 0 },
-    cursor: { offset: pageBytes, prev: segment.seed, batch: 1 },
-    begun: false,
-    sealed: 0,
-    torn: undefined,
-  };
 }

@@ -2,6 +2,7 @@
  * Why a data directory is refused or given up: one class, so that the operator always learns which file, where, and
  * what to do. Never caught inside the node: it ends with it.
  */
+import { InvariantError } from "../src/invariant.js";
 
 /**
  * `corrupt`: content that was durable once is damaged or gone. `foreign`: it belongs to another node or cluster.
@@ -38,4 +39,10 @@ export class StorageError extends Error {
     this.kind = kind;
     this.place = place;
   }
+}
+
+/** What ends the storage, for whatever was thrown there: `io` unless it says otherwise. */
+export function storageErrorOf(error: unknown, what: string, place: StoragePlace): Error {
+  if (error instanceof StorageError || error instanceof InvariantError) return error;
+  return new StorageError("io", what, place, error);
 }

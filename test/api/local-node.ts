@@ -13,6 +13,7 @@ import { Machine } from "../../src/select/machine.js";
 import type { Command } from "../../src/select/command.js";
 import type { Settings } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
+import { readViewOf } from "../storage/read-view.js";
 
 export interface LocalNode extends Node {
   /** Plain requests, polls and `PUT ?wait` that are parked. */
@@ -156,6 +157,7 @@ function mapStore(view: MapView, appliedIndex: () => number): Store {
     },
     advance: () => undefined,
     flush: () => Promise.resolve(),
+    readView: () => Promise.resolve(readViewOf(new Map(view.entries()), { index: appliedIndex(), term: 1 })),
     range: ({ gte, lt, limit }) =>
       Promise.resolve(
         view

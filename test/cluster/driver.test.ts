@@ -34,6 +34,8 @@ function openLog() {
       });
     },
     compact: () => Promise.resolve(),
+    reset: () => Promise.resolve(),
+    bytesFrom: () => 0,
     close: () => Promise.resolve(),
   } satisfies LogStore & { slow: boolean } as LogStore & { slow: boolean };
   return { log, writes, nextWrite: () => new Promise<void>((resolve) => began.push(resolve)) };

@@ -2,36 +2,19 @@
  * Archives: what was written is read back, whatever the pieces are; anything else is an error. Reliability 30, 32, S9.
  */
 import { expect, test } from "vitest";
-import { ArchiveError, type ArchivePart, type StoredPair } from "../../cluster/archive-format.js";
+import { ArchiveError, type ArchivePart } from "../../cluster/archive-format.js";
 import { readArchive } from "../../cluster/archive-reader.js";
 import { writeArchive } from "../../cluster/archive-writer.js";
 import { compareKeys } from "../../cluster/key-order.js";
-import { encodeRecord, StateHash } from "../../cluster/store-record.js";
+import { encodeRecord } from "../../cluster/store-record.js";
 import type { ReadView } from "../../cluster/types.js";
 import { Random } from "./random.js";
+import { readViewOf } from "./read-view.js";
 
 const header = { clusterId: "c1", nowMs: 1_763_000_000_123.5, configuration: Buffer.from("members") };
 
-/** A view of records in memory. */
 function viewOf(values: ReadonlyMap<string, unknown>, pageRecords = 3): ReadView {
-  const hash = new StateHash();
-  const pairs = [...values].map(([key, value]): StoredPair => {
-    const { bytes, sum } = encodeRecord(key, value);
-    hash.add(key, sum);
-    return [key, bytes];
-  });
-  pairs.sort(([a], [b]) => compareKeys(a, b));
-  return {
-    ...{ index: 77, term: 5, records: hash.records, hash: hash.digits, get: (key) => values.get(key) },
-    async *pages(after) {
-      const rest = pairs.filter(([key]) => compareKeys(key, after) > 0);
-      for (let at = 0; at < rest.length; at += pageRecords) {
-        await Promise.resolve();
-        yield rest.slice(at, at + pageRecords);
-      }
-    },
-    close: () => Promise.resolve(),
-  };
+  return readViewOf(values, { index: 77, term: 5, pageRecords });
 }
 
 function some(records: number, bytes: number, seed = 1): Map<string, unknown> {

@@ -3,11 +3,10 @@
  * there wholly or not at all, and the log goes on. Reliability L1–L4, L8, L9.
  */
 import { describe, expect, test } from "vitest";
-import { MemoryFiles, type Step } from "./memory-files.js";
+import { MemoryFiles } from "./memory-files.js";
 import { applied, emptyModel, expectWritable, matches, openLog, runScript, type Model } from "./log-script.js";
 import { Random } from "./random.js";
-
-const sectorBytes = 512;
+import { crashesAt } from "./tearing.js";
 
 interface Image {
   readonly name: string;
@@ -28,30 +27,6 @@ function prefixes(model: Model, batch: Parameters<typeof applied>[1]): Model[] {
   ];
 }
 
-/** Which sectors of a write reached the disk. */
-function tornWrites(random: Random, sectors: number): boolean[][] {
-  const cuts = Array.from({ length: sectors - 1 }, (_, n) => n + 1);
-  // Every cut of a small write; of a large one those at its ends and some between.
-  const some = cuts.filter((cut) => sectors <= 32 || cut <= 8 || sectors - cut <= 8 || random.below(12) === 0);
-  const kept = some.map((cut) => Array.from({ length: sectors }, (_, n) => n < cut));
-  const tails = some.filter((_, n) => n % 5 === 0).map((cut) => Array.from({ length: sectors }, (_, n) => n >= cut));
-  const scattered = Array.from({ length: 4 }, () => Array.from({ length: sectors }, () => random.below(2) === 0));
-  return [...kept, ...tails, ...scattered];
-}
-
-function tear(
-  files: MemoryFiles,
-  { path, data, position }: Extract<Step, { kind: "write" }>,
-  kept: readonly boolean[],
-): MemoryFiles {
-  const torn = files.crash({ synced: false });
-  const bytes = torn.bytes(path);
-  for (const [n, isKept] of kept.entries()) {
-    if (isKept) data.copy(bytes, position + n * sectorBytes, n * sectorBytes, (n + 1) * sectorBytes);
-  }
-  return torn;
-}
-
 /** Every state in which a crash during the script can leave the files. */
 async function crashImages(): Promise<Image[]> {
   const files = new MemoryFiles();
@@ -61,13 +36,8 @@ async function crashImages(): Promise<Image[]> {
   let steps = 0;
   files.onStep = (step) => {
     const name = `step ${++steps}, ${step.kind} ${step.path}`;
-    images.push({ name: `before ${name}`, files: files.crash({ synced: false }), allowed });
-    images.push({ name: `before ${name}, names lost`, files: files.crash({ synced: true }), allowed });
-    if (step.kind !== "write") return;
-    for (const kept of tornWrites(random, step.data.length / sectorBytes)) {
-      const pattern = kept.map((isKept) => (isKept ? "+" : "-")).join("");
-      images.push({ name: `${name} torn ${pattern}`, files: tear(files, step, kept), allowed });
-    }
+    for (const crash of crashesAt(files, step, random))
+      images.push({ name: `${name}: ${crash.how}`, files: crash.files, allowed });
   };
   const log = await openLog(files);
   await runScript(log, {
@@ -101,9 +71,7 @@ describe("a crash", () => {
       const again: MemoryFiles[] = [];
       const random = new Random(3);
       files.onStep = (step) => {
-        again.push(files.crash({ synced: true }));
-        if (step.kind !== "write") return;
-        for (const kept of tornWrites(random, step.data.length / sectorBytes)) again.push(tear(files, step, kept));
+        for (const crash of crashesAt(files, step, random)) again.push(crash.files);
       };
       await (await openLog(files)).close();
       for (const crashed of again) {
