@@ -35,7 +35,7 @@ export function decodeFrame(bytes: Buffer): Frame {
   return frame;
 }
 
-const fieldCounts = { raft: 0, forward: 5, refused: 4, status: 15 } as const;
+const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 15 } as const;
 const messageFieldCounts = {
   RequestVote: 9,
   RequestVoteResponse: 7,
@@ -83,10 +83,11 @@ function decodeFields(kind: Frame["kind"], fields: number, reader: MsgpackReader
       return { kind, ...head, proposals: decodeProposals(reader, blobs) };
     }
     case "refused": {
+      const epoch = reader.uint();
       const term = reader.uint(termMax);
       const reason = oneOf(refusals, reader);
       const seqs = Array.from({ length: reader.array(frameItemsMax) }, () => reader.uint());
-      return { kind, term, seqs, reason };
+      return { kind, epoch, term, seqs, reason };
     }
     case "status":
       return { kind, status: decodeStatus(reader) };

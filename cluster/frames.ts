@@ -10,7 +10,7 @@ import { crc32 } from "node:zlib";
 import { encode } from "../src/codec.js";
 import { invariant, unreachable } from "../src/invariant.js";
 import type { Message, Role } from "../raft/types.js";
-import type { Frame, NodeStatus } from "./types.js";
+import type { Frame, NodeStatus, Refused } from "./types.js";
 
 /** Bytes of one frame after its length; a larger one is neither sent nor accepted. */
 export const frameBytesMax = 16 * 1024 * 1024 + 4 * 1024 * 1024;
@@ -24,7 +24,12 @@ const prefixBytes = headerAt + 4;
 const inlineBytesMax = 4096;
 
 export const roles = ["follower", "preCandidate", "candidate", "leader"] as const satisfies readonly Role[];
-export const refusals = ["not_leader", "overloaded"] as const;
+export const refusals = [
+  "not_leader",
+  "overloaded",
+  "disk_low",
+  "state_mismatch",
+] as const satisfies readonly Refused["reason"][];
 export const messageTypes = [
   "RequestVote",
   "RequestVoteResponse",
@@ -111,7 +116,7 @@ function encodeFields(frame: Frame, fields: Field[]): readonly Blob[] {
       return frame.proposals;
     }
     case "refused":
-      fields.push(frame.term, refusals.indexOf(frame.reason), frame.seqs);
+      fields.push(frame.epoch, frame.term, refusals.indexOf(frame.reason), frame.seqs);
       return [];
     case "status":
       encodeStatus(frame.status, fields);

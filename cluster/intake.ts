@@ -1,62 +1,154 @@
 /**
  * The leader's door: takes proposals of any member, stamps them, and hands them to Raft.
  *
- * Source: reliability 27 (a proxied command is never executed twice) and 29 (term-fenced proposals).
+ * What it refuses in a term it refuses for the whole term, and says so again to whoever asks again: one refusal means for
+ * sure that nothing was done or will be, whatever else is under way or was lost. While leadership is handed over nothing
+ * is refused: what comes is held, and sent again by its origin when the next term has begun. Source: reliability 24
+ * (limits), 27 (a proxied command is never executed twice), 29 (term-fenced proposals).
  */
-import { stampEntry } from "../src/codec.js";
+import { decodeEntry, stampEntry } from "../src/codec.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId, Term } from "../raft/types.js";
-import type { Forward } from "./types.js";
+import { admits, type Restriction } from "./admission.js";
+import type { Forward, Refused } from "./types.js";
 
-export interface Refused {
-  readonly seqs: readonly number[];
-  readonly reason: "not_leader" | "overloaded";
+/** Why the leader takes less than everything just now. */
+export interface Limit {
+  readonly restriction: Restriction;
+  readonly reason: FinalReason;
 }
 
-export class Intake {
-  readonly #raft: Raft;
-  readonly #clock: () => number;
-  readonly #congested: () => boolean;
-  #term: Term = 0;
-  /** Per origin and start of it: the highest number taken in this term. Links are FIFO, so less or equal is a repetition. */
-  readonly #taken = new Map<string, number>();
+type FinalReason = Exclude<Refused["reason"], "not_leader">;
 
-  /** `clock`: wall clock, ms. `congested`: the store cannot keep up, take nothing more. */
-  constructor(raft: Raft, clock: () => number, congested: () => boolean) {
-    this.#raft = raft;
-    this.#clock = clock;
-    this.#congested = congested;
+export interface IntakeOptions {
+  readonly raft: Pick<Raft, "role" | "term" | "propose">;
+  /** Stamps, unix ms: never less than one before. */
+  readonly clock: () => number;
+  /** What is committed is not applied or written fast enough: nothing more is taken. */
+  readonly congested: () => boolean;
+  readonly limit: () => Limit | undefined;
+  readonly refuse: (origin: NodeId, refused: Refused) => void;
+}
+
+/** One start of one origin, in this term. */
+interface Source {
+  readonly origin: NodeId;
+  readonly epoch: number;
+  /** Highest number decided on. Links are FIFO, so less or equal is a repetition. */
+  decided: number;
+  /** Those of them that were refused, oldest first; the others were taken. */
+  readonly refused: Map<number, FinalReason>;
+  /** Came while leadership was being handed over. Bounded by what the origin may have open. */
+  held: Forward[];
+}
+
+/** Refused numbers remembered per source. Beyond it the oldest are forgotten, and their repetition is not answered. */
+const refusedMax = 16_384;
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  #term: Term = 0;
+  readonly #sources = new Map<string, Source>();
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
   }
 
-  /** Takes what is new of `batch` (in order of `seq`); returns what was not taken. */
-  accept(origin: NodeId, epoch: number, term: Term, batch: readonly Forward[]): Refused | undefined {
-    if (this.#raft.role !== "leader" || this.#raft.term !== term)
-      return { seqs: batch.map(seqOf), reason: "not_leader" };
+  /** Takes what is new of `batch` (in order of `seq`). */
+  accept(origin: NodeId, epoch: number, term: Term, batch: readonly Forward[]): void {
+    const { raft, refuse } = this.#options;
+    if (raft.role !== "leader" || raft.term !== term) {
+      return refuse(origin, { epoch, term, seqs: batch.map(seqOf), reason: "not_leader" });
+    }
+    const source = this.#sourceOf(origin, epoch);
+    const repeated = batch.filter(({ seq }) => seq <= source.decided);
+    this.#tell(source, repeated.map(seqOf));
+    this.#decide(source, batch.slice(repeated.length));
+  }
+
+  /** The link to `origin` is up anew: it may not have heard what was refused. */
+  retell(origin: NodeId): void {
+    if (!this.#leads()) return;
+    for (const source of this.#sources.values())
+      if (source.origin === origin) this.#tell(source, [...source.refused.keys()]);
+  }
+
+  /** Called with every tick: nobody took over, so what was held is taken after all. */
+  release(): void {
+    if (!this.#leads()) return;
+    for (const source of this.#sources.values()) {
+      const held = source.held;
+      source.held = [];
+      this.#decide(source, held);
+    }
+  }
+
+  #decide(source: Source, fresh: readonly Forward[]): void {
+    const last = fresh.at(-1);
+    if (last === undefined) return;
+    source.decided = Math.max(source.decided, last.seq);
+    const { raft, clock, congested, limit } = this.#options;
+    if (congested()) return this.#refuse(source, fresh, "overloaded");
+    const limited = limit();
+    const admitted = limited === undefined ? fresh : this.#admitted(source, fresh, limited);
+    if (admitted.length === 0) return;
+    const nowMs = clock();
+    for (const { data } of admitted) stampEntry(data, nowMs);
+    const proposed = raft.propose(
+      admitted.map(({ data }) => data),
+      this.#term,
+    );
+    if (proposed.ok) return;
+    if (proposed.reason === "transferring") source.held.push(...admitted);
+    else this.#refuse(source, admitted, "overloaded");
+  }
+
+  /** What `limit` leaves; the rest is refused. */
+  #admitted(source: Source, fresh: readonly Forward[], { restriction, reason }: Limit): readonly Forward[] {
+    const isAdmitted = fresh.map(({ data }) => admits(decodeEntry(data).command, restriction));
+    const barred = fresh.filter((_, position) => isAdmitted[position] !== true);
+    this.#refuse(source, barred, reason);
+    return fresh.filter((_, position) => isAdmitted[position] === true);
+  }
+
+  #refuse(source: Source, batch: readonly Forward[], reason: FinalReason): void {
+    for (const { seq } of batch) source.refused.set(seq, reason);
+    for (const seq of source.refused.keys()) {
+      if (source.refused.size <= refusedMax) break;
+      source.refused.delete(seq);
+    }
+    this.#tell(source, batch.map(seqOf));
+  }
+
+  /** One answer for each reason among those of `seqs` that were refused. */
+  #tell({ origin, epoch, refused }: Source, seqs: readonly number[]): void {
+    const byReason = new Map<FinalReason, number[]>();
+    for (const seq of seqs) {
+      const reason = refused.get(seq);
+      if (reason === undefined) continue;
+      const same = byReason.get(reason);
+      if (same === undefined) byReason.set(reason, [seq]);
+      else same.push(seq);
+    }
+    for (const [reason, some] of byReason)
+      this.#options.refuse(origin, { epoch, term: this.#term, seqs: some, reason });
+  }
+
+  #leads(): boolean {
+    const { raft } = this.#options;
+    return raft.role === "leader" && raft.term === this.#term;
+  }
+
+  #sourceOf(origin: NodeId, epoch: number): Source {
+    const { term } = this.#options.raft;
     if (term !== this.#term) {
       this.#term = term;
-      this.#taken.clear();
+      this.#sources.clear();
     }
     const key = `${origin}\0${epoch}`;
-    const taken = this.#taken.get(key) ?? 0;
-    const fresh = batch.filter((one) => one.seq > taken);
-    const last = fresh.at(-1);
-    if (last === undefined) return undefined;
-    if (this.#congested()) return { seqs: fresh.map(seqOf), reason: "overloaded" };
-    const nowMs = this.#clock();
-    for (const one of fresh) stampEntry(one.data, nowMs);
-    const refused = this.#propose(fresh, term);
-    // What was refused is not taken: its origin may send it again if the refusal got lost.
-    if (refused === undefined) this.#taken.set(key, last.seq);
-    return refused;
-  }
-
-  #propose(fresh: readonly Forward[], term: Term): Refused | undefined {
-    const proposed = this.#raft.propose(
-      fresh.map((one) => one.data),
-      term,
-    );
-    if (proposed.ok) return undefined;
-    return { seqs: fresh.map(seqOf), reason: proposed.reason === "overloaded" ? "overloaded" : "not_leader" };
+    const source = this.#sources.get(key) ?? { origin, epoch, decided: 0, refused: new Map(), held: [] };
+    this.#sources.set(key, source);
+    return source;
   }
 }
 

@@ -154,6 +154,7 @@ export class Member implements Node {
 
   tick(): void {
     this.#parts.raft.tick();
+    this.#parts.intake.release();
     this.#observeLeadership();
     const leadership = this.leadership();
     this.#parts.proposals.sweep(leadership);
@@ -166,23 +167,20 @@ export class Member implements Node {
   sendProposals(leader: NodeId, term: Term, proposals: readonly Forward[]): void {
     const { config, epoch, peers } = this.#parts;
     if (leader !== config.id) return peers.send(leader, { kind: "forward", origin: config.id, epoch, term, proposals });
-    const refused = this.#parts.intake.accept(config.id, epoch, term, proposals);
-    if (refused !== undefined) this.#parts.proposals.refused(term, refused.seqs, refused.reason);
+    this.#parts.intake.accept(config.id, epoch, term, proposals);
   }
 
   onFrame(from: NodeId, frame: Frame): void {
-    const { raft, intake, proposals, peers, board, wake } = this.#parts;
+    const { raft, intake, proposals, board, wake } = this.#parts;
     switch (frame.kind) {
       case "raft":
         raft.step(frame.message);
         return wake();
-      case "forward": {
-        const refused = intake.accept(from, frame.epoch, frame.term, frame.proposals);
-        if (refused !== undefined) peers.send(from, { kind: "refused", term: frame.term, ...refused });
+      case "forward":
+        intake.accept(from, frame.epoch, frame.term, frame.proposals);
         return wake();
-      }
       case "refused":
-        return proposals.refused(frame.term, frame.seqs, frame.reason);
+        return proposals.refused(frame);
       case "status":
         return board.onStatus(from, frame.status);
     }
@@ -190,6 +188,7 @@ export class Member implements Node {
 
   onLink(to: NodeId): void {
     this.#parts.proposals.resend(to);
+    this.#parts.intake.retell(to);
   }
 
   /** Nothing that this node says is heard any more: it ends, and says what to do. */

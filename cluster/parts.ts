@@ -142,7 +142,8 @@ export function buildParts(
   const replayedTo = log.lastIndex();
   const waits = new Waits({ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError, time });
   const timers = new Timers({
-    ...{ store, submit, clock, time, onError: onFatal },
+    ...{ store, clock, time, onError: onFatal },
+    submit: (command) => proposals.submit(command, late.member.leadership(), raft.term),
     observeLateness: (seconds) => metrics.timerLagSeconds.observe(seconds),
   });
   const forgetAfterMs = forgetAfterTimeouts * config.electionTicks * config.tickMs;
@@ -159,7 +160,11 @@ export function buildParts(
   const parts: BuiltParts = {
     ...{ config, epoch, store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
     ...{ version: hooks.version, logger, onFatal, time, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
-    intake: new Intake(raft, clock, () => store.congested),
+    intake: new Intake({
+      ...{ raft, clock, congested: () => store.congested, limit: () => undefined },
+      refuse: (origin, refused) =>
+        origin === config.id ? proposals.refused(refused) : late.peers.send(origin, { kind: "refused", ...refused }),
+    }),
     feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
   };
   return { parts, raft, dispatcher };

@@ -12,13 +12,16 @@ import { SlctError } from "../src/errors.js";
 import type { Command } from "../src/select/command.js";
 import type { Outcome } from "../src/select/outcome.js";
 import type { NodeId, Term } from "../raft/types.js";
+import { isHousekeeping } from "./admission.js";
 import { systemTime, type Time } from "./environment.js";
-import type { Committed, Forward } from "./types.js";
+import type { Committed, Forward, Refused } from "./types.js";
 
 interface Proposal extends Forward {
   readonly startedMs: number;
   readonly resolve: (committed: Committed) => void;
   readonly reject: (error: SlctError) => void;
+  /** It was decided under this term, and is not proposed under another. */
+  readonly fence: Term | undefined;
   /** Term under which it was sent; 0: nothing can have happened. */
   sentTerm: Term;
   /** Sent under `sentTerm` and not refused: with none left, nothing has happened. */
@@ -51,8 +54,11 @@ export interface Leadership {
 
 /** Data bytes of one batch, unless a single proposal is larger: a frame has a limit. */
 const batchBytesMax = 1024 * 1024;
-/** Work that ends something: few at a time, and refusing it would keep what overloads. */
-const housekeeping: ReadonlySet<Command["kind"]> = new Set(["configure", "withdraw", "forget", "expire"]);
+const refusals = {
+  overloaded: "the leader has too much to commit",
+  disk_low: "the disk of a member is nearly full, so nothing is taken that needs room (GET /cluster shows Alarms)",
+  state_mismatch: "replicas differ, so nothing is taken until that is repaired (GET /cluster shows Alarms)",
+} as const satisfies Record<Exclude<Refused["reason"], "not_leader">, string>;
 const noLeader = () => new SlctError("no_leader", "no leader is reachable; nothing was done");
 
 export class Proposals {
@@ -90,20 +96,23 @@ export class Proposals {
     return this.#bytes;
   }
 
-  /** @throws SlctError `overloaded`, `no_leader`: nothing happened; `timeout`: it may still be applied */
-  submit(command: Command, leadership: Leadership): Promise<Committed> {
+  /**
+   * @param fence the only term in which it may be proposed, if it was decided under one
+   * @throws SlctError `overloaded`, `no_leader`: nothing happened; `timeout`: it may still be applied
+   */
+  submit(command: Command, leadership: Leadership, fence?: Term): Promise<Committed> {
     const { node, epoch, proposalsMax, proposalBytesMax } = this.#options;
     if (this.#closed) return Promise.reject(new SlctError("no_leader", "this node is shutting down"));
     if (leadership.leader === null && leadership.hopeless) return Promise.reject(noLeader());
     const full = this.#open.size >= proposalsMax || this.#bytes >= proposalBytesMax;
-    if (full && !housekeeping.has(command.kind)) {
+    if (full && !isHousekeeping(command)) {
       return Promise.reject(new SlctError("overloaded", "too many requests wait to be committed; nothing was done"));
     }
     const seq = ++this.#seq;
     const data = encodeEntry({ node, epoch, seq }, command);
     return new Promise((resolve, reject) => {
       const begun = { seq, data, startedMs: this.#time.nowMs(), resolve, reject };
-      const proposal: Proposal = { ...begun, sentTerm: 0, copies: 0, queued: true };
+      const proposal: Proposal = { ...begun, fence, sentTerm: 0, copies: 0, queued: true };
       this.#open.set(seq, proposal);
       this.#unsent.push(proposal);
       this.#bytes += data.length;
@@ -116,6 +125,7 @@ export class Proposals {
     if (leader === null || this.#unsent.length === 0 || term <= this.#refusedTerm) return;
     if (term !== this.#target.term && this.#undecided > 0) return;
     this.#target = { leader, term };
+    for (const proposal of this.#unsent) if ((proposal.fence ?? term) !== term) this.#drop(proposal);
     const batch = this.#unsent.filter((proposal) => this.#open.has(proposal.seq));
     this.#unsent = [];
     for (const proposal of batch) {
@@ -136,15 +146,15 @@ export class Proposals {
     proposal.resolve(committed);
   }
 
-  /** The leader of `term` did not take these copies; another one that was sent may have been taken before. */
-  refused(term: Term, seqs: readonly number[], reason: "not_leader" | "overloaded"): void {
+  /** With `not_leader`, another copy that was sent may have been taken before; any other reason speaks for all copies. */
+  refused({ epoch, term, seqs, reason }: Refused): void {
+    if (epoch !== this.#options.epoch) return;
     for (const seq of seqs) {
       const proposal = this.#open.get(seq);
       if (proposal?.sentTerm !== term) continue;
-      proposal.copies--;
-      if (proposal.copies > 0) continue;
-      if (reason === "not_leader") this.#unsend(proposal);
-      else this.#fail(proposal, new SlctError("overloaded", "the leader has too much to commit; nothing was done"));
+      if (reason !== "not_leader")
+        this.#fail(proposal, new SlctError("overloaded", `${refusals[reason]}; nothing was done`));
+      else if (--proposal.copies === 0) this.#unsend(proposal);
     }
     if (reason !== "not_leader") return;
     this.#refusedTerm = Math.max(this.#refusedTerm, term);
@@ -170,7 +180,7 @@ export class Proposals {
     const lateMs = this.#time.nowMs() - this.#options.timeoutMs;
     for (const proposal of this.#open.values()) {
       if (proposal.startedMs > lateMs) break;
-      this.#end(proposal, "not answered in time; it may still be applied");
+      this.#end(proposal, this.#whyUnknown(leadership));
     }
     if (leadership.leader === null && leadership.hopeless) {
       for (const proposal of this.#unsent)
@@ -181,13 +191,26 @@ export class Proposals {
 
   close(): void {
     this.#closed = true;
-    for (const proposal of [...this.#open.values()]) this.#end(proposal, "the node stops; it may still be applied");
+    for (const proposal of [...this.#open.values()]) this.#end(proposal, "the node stops");
     this.#unsent = [];
   }
 
-  /** `uncertain`: what to say if it was sent. */
-  #end(proposal: Proposal, uncertain: string): void {
-    this.#fail(proposal, proposal.sentTerm === 0 ? noLeader() : new SlctError("timeout", uncertain));
+  /** `why`: nobody knows what became of it, if it was sent. */
+  #end(proposal: Proposal, why: string): void {
+    const unknown = () =>
+      new SlctError("timeout", `${why}; it may still be applied: repeat it with the same Request-Id or lock`);
+    this.#fail(proposal, proposal.sentTerm === 0 ? noLeader() : unknown());
+  }
+
+  #whyUnknown({ leader, term }: Leadership): string {
+    const sent = this.#target;
+    if (leader === sent.leader && term === sent.term) return `${leader}, which leads, has not committed it in time`;
+    return `${sent.leader}, which led term ${sent.term}, has it, and no entry of a later term came in time to decide`;
+  }
+
+  #drop(proposal: Proposal): void {
+    const over = `term ${proposal.fence} is over, and with it what was decided under it; nothing was done`;
+    this.#fail(proposal, new SlctError("no_leader", over));
   }
 
   #fail(proposal: Proposal, error: SlctError): void {
@@ -202,6 +225,7 @@ export class Proposals {
   }
 
   #unsend(proposal: Proposal): void {
+    if (proposal.fence !== undefined) return this.#drop(proposal);
     proposal.sentTerm = 0;
     proposal.copies = 0;
     proposal.queued = true;

@@ -75,6 +75,18 @@ export interface Forward {
   readonly data: Uint8Array;
 }
 
+/** The leader of `term` did not take these proposals of the run `epoch` of their origin. */
+export interface Refused {
+  readonly epoch: number;
+  readonly term: Term;
+  readonly seqs: readonly number[];
+  /**
+   * `not_leader`: this copy was not taken, send it again to the new one. Anything else is final: nothing was done, and
+   * nothing will be.
+   */
+  readonly reason: "not_leader" | "overloaded" | "disk_low" | "state_mismatch";
+}
+
 /** What travels between nodes. Raft messages and heartbeats take the control lane unless they carry entries. */
 export type Frame =
   | { readonly kind: "raft"; readonly message: Message }
@@ -86,13 +98,7 @@ export type Frame =
       readonly term: Term;
       readonly proposals: readonly Forward[];
     }
-  /** The leader did not take these. `not_leader`: nothing happened, send them again to the new one. */
-  | {
-      readonly kind: "refused";
-      readonly term: Term;
-      readonly seqs: readonly number[];
-      readonly reason: "not_leader" | "overloaded";
-    }
+  | ({ readonly kind: "refused" } & Refused)
   /** Status of a node for `GET /cluster`. */
   | { readonly kind: "status"; readonly status: NodeStatus };
 
@@ -102,6 +108,11 @@ export type Frame =
  */
 export interface Peers {
   send(to: NodeId, frame: Frame): void;
+  /**
+   * Keeps links to `members` and to nobody else (this node among them is passed over), and no longer lets in those that
+   * are known for good to be `removed`.
+   */
+  setMembers(members: readonly Member[], removed: readonly NodeId[]): void;
   close(): Promise<void>;
 }
 
@@ -109,14 +120,11 @@ export interface PeersHandler {
   onFrame(from: NodeId, frame: Frame): void;
   /** The outgoing link to `to` was (re)established: what was sent before may be lost. */
   onLink(to: NodeId): void;
+  /** `by` will never let this node in: its id was removed, or stands for another data directory. */
+  onBanned(by: NodeId, ban: "removed" | "instance"): void;
 }
 
 // -------------------------------------------------------------------------------------------------------- node
-  /**
-   * Keeps links to `members` and to nobody else (this node among them is passed over), and no longer lets in those that
-   * are known for good to be `removed`.
-   */
-  setMembers(members: readonly Member[], removed: readonly NodeId[]): void;
 
 export interface NodeStatus {
   readonly id: NodeId;
@@ -124,8 +132,6 @@ export interface NodeStatus {
   readonly role: Role;
   readonly term: Term;
   readonly leader: NodeId | null;
-  /** `by` will never let this node in: its id was removed, or stands for another data directory. */
-  onBanned(by: NodeId, ban: "removed" | "instance"): void;
   readonly lastIndex: Index;
   readonly commitIndex: Index;
   readonly appliedIndex: Index;

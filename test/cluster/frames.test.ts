@@ -123,9 +123,10 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant("refused" as const),
+    epoch: uint,
     term,
     seqs: fc.array(uint, { maxLength: 40 }),
-    reason: fc.constantFrom("not_leader" as const, "overloaded" as const),
+    reason: fc.constantFrom(...(["not_leader", "overloaded", "disk_low", "state_mismatch"] as const)),
   }),
   status.map((one) => ({ kind: "status" as const, status: one })),
 );

@@ -80,11 +80,13 @@ export class MeshNode {
       hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
       ...{ appliedIndex: 0, preVote: true, checkQuorum: true },
     });
-    this.intake = new Intake(
-      this.raft,
-      () => 1000,
-      () => this.congested,
-    );
+    this.intake = new Intake({
+      ...{ raft: this.raft, clock: () => 1000, congested: () => this.congested, limit: () => undefined },
+      refuse: (to, refused) => {
+        if (to === id) this.proposals.refused(refused);
+        else this.mesh.send({ from: id, to, frame: { kind: "refused", ...refused } });
+      },
+    });
     this.proposals = new Proposals({
       ...{ node: id, epoch: 1, timeoutMs, wake: () => undefined, observe: () => undefined },
       ...{ proposalsMax: limits.proposalsMax ?? 1000, proposalBytesMax: limits.proposalBytesMax ?? 1 << 26 },
@@ -128,11 +130,8 @@ export class MeshNode {
 
   receive(from: NodeId, frame: Frame): void {
     if (frame.kind === "raft") this.raft.step(frame.message);
-    if (frame.kind === "refused") this.proposals.refused(frame.term, frame.seqs, frame.reason);
-    if (frame.kind !== "forward") return;
-    const refused = this.intake.accept(from, frame.epoch, frame.term, frame.proposals);
-    if (refused !== undefined)
-      this.mesh.send({ from: this.id, to: from, frame: { kind: "refused", term: frame.term, ...refused } });
+    if (frame.kind === "refused") this.proposals.refused(frame);
+    if (frame.kind === "forward") this.intake.accept(from, frame.epoch, frame.term, frame.proposals);
   }
 
   #pump(): void {
@@ -147,8 +146,7 @@ export class MeshNode {
         to: leader,
         frame: { kind: "forward", origin: this.id, epoch: 1, term, proposals },
       });
-    const refused = this.intake.accept(this.id, 1, term, proposals);
-    if (refused !== undefined) this.proposals.refused(term, refused.seqs, refused.reason);
+    this.intake.accept(this.id, 1, term, proposals);
   }
 
   #apply(): void {

@@ -209,7 +209,7 @@ describe("by itself", () => {
     const { proposals, batches } = open();
     const a = proposals.submit(named("a"), led);
     proposals.pump(led);
-    proposals.refused(3, [1], "not_leader");
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
     proposals.pump(led);
     proposals.pump({ ...led, term: 4 });
     expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
@@ -226,7 +226,7 @@ describe("by itself", () => {
     proposals.pump(led);
     proposals.resend("n2");
     proposals.pump(led);
-    proposals.refused(3, [1], "not_leader");
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
     proposals.pump({ ...led, term: 4 });
     expect(batches.map(({ term }) => term)).toEqual([3, 3]);
     // The first copy was taken.
@@ -237,22 +237,103 @@ describe("by itself", () => {
     expect(batches).toHaveLength(2);
   });
 
-  it.each(["not_leader", "overloaded"] as const)(
-    "knows that nothing happened when every copy was refused: %s",
-    (reason) => {
+  it("knows that nothing happened when every copy went to somebody who does not lead", async () => {
+    const { proposals, batches } = open();
+    const a = codeOf(proposals.submit(named("a"), led));
+    proposals.pump(led);
+    proposals.resend("n2");
+    proposals.pump(led);
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+    proposals.pump({ ...led, term: 4 });
+    expect(batches.map(({ term }) => term)).toEqual([3, 3, 4]);
+    proposals.close();
+    expect(await a).toBe("timeout");
+  });
+
+  it.each([
+    ["overloaded", /too much to commit; nothing was done/],
+    ["disk_low", /nearly full.*nothing was done/],
+    ["state_mismatch", /replicas differ.*nothing was done/],
+  ] as const)("knows it from one refusal of the leader, whatever else was sent: %s", async (reason, text) => {
+    const { proposals, batches } = open();
+    const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
+    proposals.pump(led);
+    proposals.resend("n2");
+    proposals.pump(led);
+    proposals.refused({ epoch: 7, term: 3, seqs: [1], reason });
+    proposals.refused({ epoch: 1, term: 2, seqs: [1], reason });
+    expect(proposals.count).toBe(1);
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
+    expect(await a).toMatchObject({ code: "overloaded", message: expect.stringMatching(text) as string });
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
+    proposals.pump({ ...led, term: 4 });
+    expect(batches.map(({ term }) => term)).toEqual([3, 3]);
+    expect([proposals.count, proposals.bytes]).toEqual([0, 0]);
+  });
+
+  describe("N12 what was decided under a term", () => {
+    const expire = { kind: "expire", keys: [] } as const;
+
+    it("is sent under it", () => {
       const { proposals, batches } = open();
-      const a = codeOf(proposals.submit(named("a"), led));
+      const a = codeOf(proposals.submit(expire, led, 3));
       proposals.pump(led);
-      proposals.resend("n2");
-      proposals.pump(led);
-      proposals.refused(3, [1], reason);
-      proposals.refused(3, [1], reason);
+      proposals.applied(1, committed);
+      expect(batches.map(({ term }) => term)).toEqual([3]);
+      return expect(a).resolves.toBe("done");
+    });
+
+    it("is not sent under another", async () => {
+      const { proposals, batches } = open();
+      const a = codeOf(proposals.submit(expire, led, 3));
       proposals.pump({ ...led, term: 4 });
-      expect(batches.map(({ term }) => term)).toEqual(reason === "not_leader" ? [3, 3, 4] : [3, 3]);
-      proposals.close();
-      return expect(a).resolves.toBe(reason === "not_leader" ? "timeout" : "overloaded");
-    },
-  );
+      expect(await a).toBe("no_leader");
+      expect(batches.flatMap(({ seqs }) => seqs)).toEqual([]);
+      expect([proposals.count, proposals.bytes]).toEqual([0, 0]);
+    });
+
+    it("is not sent again when a later term shows that it was not taken", async () => {
+      const { proposals, batches } = open();
+      const [a, b] = [codeOf(proposals.submit(expire, led, 3)), codeOf(proposals.submit(named("b"), led))];
+      proposals.pump(led);
+      proposals.onTerm(4);
+      expect(await a).toBe("no_leader");
+      proposals.pump({ ...led, term: 4 });
+      expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
+        [3, 1, 2],
+        [4, 2],
+      ]);
+      proposals.applied(2, committed);
+      expect(await b).toBe("done");
+    });
+
+    it("is not sent again when its leader was none any more", async () => {
+      const { proposals, batches } = open();
+      const a = codeOf(proposals.submit(expire, led, 3));
+      proposals.pump(led);
+      proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+      expect(await a).toBe("no_leader");
+      proposals.pump({ ...led, term: 4 });
+      expect(batches).toHaveLength(1);
+    });
+  });
+
+  it.each([
+    [led, "n2, which leads, has not committed it in time"],
+    [{ ...led, leader: null }, "n2, which led term 3, has it, and no entry of a later term came in time to decide"],
+    [{ ...led, leader: "n3", term: 4 }, "n2, which led term 3, has it, and no entry of a later term"],
+  ])("says why it cannot know", async (leadership, why) => {
+    const { proposals } = open();
+    const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
+    proposals.pump(led);
+    vi.advanceTimersByTime(timeoutMs + 1);
+    proposals.sweep(leadership);
+    const error = (await a) as SlctError;
+    expect(error.code).toBe("timeout");
+    expect(error.message).toContain(why);
+    expect(error.message).toContain("repeat it with the same Request-Id or lock");
+  });
 
   it("has room for what ends waits when requests fill it", async () => {
     const { proposals, batches } = open({ proposalsMax: 1 });
