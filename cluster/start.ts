@@ -19,9 +19,9 @@ import { Member } from "./node.js";
 import { buildParts, type BuiltParts, type Late, type NodeHooks, type Opened } from "./parts.js";
 import { openPeers, type PeersOptions } from "./peers.js";
 import { LevelStore } from "./store.js";
-import type { LogStore, NodeConfig, Peers, Store } from "./types.js";
+import type { NodeConfig, Peers, Store } from "./types.js";
 
-/** How often the log is cut below what every member has and the store has flushed. */
+/** How often the log is cut below what the store has flushed. */
 const compactMs = 2000;
 const forgetRetryMs = 500;
 /** Records read at once when the indexes are rebuilt. */
@@ -99,7 +99,8 @@ export async function startNode(
   const stopTicking = time.every(config.tickMs, () => node.tick());
   let compacting: Promise<void> | undefined;
   const stopCompacting = time.every(compactMs, () => {
-    compacting ??= compact(opened.log, opened.store)
+    compacting ??= opened.log
+      .compact(opened.store.flushedIndex, config.logTailBytes)
       .catch(hooks.onFatal)
       .finally(() => (compacting = undefined));
   });
@@ -164,10 +165,6 @@ function createDriver(
       onFatal,
     },
   });
-}
-
-async function compact(log: LogStore, store: Store): Promise<void> {
-  await log.compact(store.flushedIndex);
 }
 
 async function loadIndexes(store: Store, machine: Machine): Promise<void> {

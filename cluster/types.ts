@@ -274,6 +274,8 @@ export interface NodeConfig {
   readonly settings: Settings;
   readonly callback: CallbackConfig;
   readonly logSegmentBytes: number;
+  /** Kept of the log below what is flushed: a member that was away for no longer needs no snapshot. */
+  readonly logTailBytes: number;
   /** The overlay is flushed to LevelDB beyond this many dirty bytes (estimate). */
   readonly overlayBytesMax: number;
   /** Events kept in memory for the feed. */

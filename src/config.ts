@@ -155,7 +155,7 @@ function assemble(values: Values): Config {
         "proposalsMax",
         "proposalBytesMax",
       ]),
-      ...pick(values, ["waitsMax", "logSegmentBytes", "overlayBytesMax", "eventsMax"]),
+      ...pick(values, ["waitsMax", "logSegmentBytes", "logTailBytes", "overlayBytesMax", "eventsMax"]),
       members: values.members.length === 0 ? [alone] : values.members,
       ...(values.peerListen === undefined ? {} : { peerListen: values.peerListen }),
       electionTicks: ticks(values.electionTimeoutMs),

@@ -174,6 +174,12 @@ export const options = {
     max: 1024 * mebibyte,
     about: "size of one file of the log; 64 MiB suits big values",
   }),
+  logTailBytes: bytes({
+    default: 64 * mebibyte,
+    min: 0,
+    max: 1024 * 1024 * mebibyte,
+    about: "log kept below what is flushed: a member that was away for no longer needs no snapshot",
+  }),
   overlayBytesMax: bytes({
     default: 32 * mebibyte,
     min: mebibyte,

@@ -39,7 +39,7 @@ function open(id: string): Promise<Member> {
     members: ids.map((one) => ({ id: one, peer: "127.0.0.1:0", api: `http://${one}` })),
     ...{ tickMs: 10, electionTicks: 20, heartbeatTicks: 2, requestTimeoutMs: 5000, leaderGraceMs: 2500 },
     ...{ proposalsMax: 1000, proposalBytesMax: 1 << 24, waitsMax: 1000, eventsMax: 1000 },
-    ...{ logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20 },
+    ...{ logSegmentBytes: 1 << 20, logTailBytes: 1 << 20, overlayBytesMax: 1 << 20 },
     callback: {
       ...{ slots: 0, timeoutMs: 1000, responseBytesMax: 1000, allow: [], secrets: [] },
       backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },
