@@ -3,7 +3,7 @@
  * unless their link is cut or clogged. A write takes a round of its own, so that a node can die in the middle of one.
  * Every step is watched by the invariants of test/raft.
  */
-import type { Message, NodeId, Term } from "../../raft/types.js";
+import type { Entry, Message, NodeId, Term } from "../../raft/types.js";
 import { Invariants } from "../raft/invariants.js";
 import { TestNode, randomOf, type NodeSetup } from "../raft/node.js";
 
@@ -27,6 +27,8 @@ export class Timeline {
   /** What a client was told is done, in that order; unique texts. */
   readonly acknowledged: string[] = [];
   now = 0;
+  /** Called for every entry that a node applies, in log order. */
+  onApplied: (id: NodeId, entry: Entry) => void = () => undefined;
   readonly #nodes = new Map<NodeId, TestNode>();
   readonly #invariants: Invariants;
   readonly #down = new Set<NodeId>();
@@ -34,7 +36,7 @@ export class Timeline {
   readonly #cut = new Set<string>();
   readonly #clogged = new Map<string, Message[]>();
   /** Proposed and not yet answered, by node, term and index. */
-  readonly #open = new Map<string, string>();
+  readonly #open = new Map<string, () => void>();
   #arriving: Message[] = [];
   #proposed = 0;
 
@@ -93,7 +95,7 @@ export class Timeline {
       const ready = node.take();
       this.#invariants.taken(node, ready);
       this.#send(node, ready.messages);
-      for (const { term, index } of ready.committed) this.#answer(`${node.id} ${term} ${index}`);
+      for (const entry of ready.committed) this.#apply(node.id, entry);
     }
     for (const message of this.#arriving.splice(0)) {
       moved = true;
@@ -103,16 +105,20 @@ export class Timeline {
     return moved;
   }
 
+  /** @param done called when the node that took it applies it: what its client is told; not if it dies before */
+  submit(id: NodeId, data: Uint8Array, done: () => void): boolean {
+    const outcome = this.node(id).raft.propose([data]);
+    if (outcome.ok) this.#open.set(`${id} ${outcome.term} ${outcome.firstIndex}`, done);
+    return outcome.ok;
+  }
+
   /** A client asks every node; those that believe they lead take it. @returns how many did */
   propose(): number {
-    const leading = this.leaders.map((id) => this.node(id));
-    for (const { id, raft } of leading) {
+    return this.leaders.filter((id) => {
       this.#proposed += 1;
       const text = String(this.#proposed);
-      const outcome = raft.propose([new TextEncoder().encode(text)]);
-      if (outcome.ok) this.#open.set(`${id} ${outcome.term} ${outcome.firstIndex}`, text);
-    }
-    return leading.length;
+      return this.submit(id, new TextEncoder().encode(text), () => this.acknowledged.push(text));
+    }).length;
   }
 
   /** One way. */
@@ -222,9 +228,10 @@ export class Timeline {
     }
   }
 
-  #answer(key: string): void {
-    const text = this.#open.get(key);
-    if (text !== undefined) this.acknowledged.push(text);
+  #apply(id: NodeId, entry: Entry): void {
+    this.onApplied(id, entry);
+    const key = `${id} ${entry.term} ${entry.index}`;
+    this.#open.get(key)?.();
     this.#open.delete(key);
   }
 }
