@@ -8,6 +8,7 @@ import { unreachable } from "../src/invariant.js";
 import type { ConflictHint, Entry, Message } from "../raft/types.js";
 import { frameItemsMax, kinds, messageTypes, refusals, roles } from "./frames.js";
 import { FrameError, MsgpackReader } from "./msgpack-reader.js";
+import { snapshotSteps } from "./snapshot-wire.js";
 import type { Forward, Frame, NodeStatus } from "./types.js";
 
 /** Elections add one at a time: a term beyond this is not from them, and would leave no room. */
@@ -35,7 +36,7 @@ export function decodeFrame(bytes: Buffer): Frame {
   return frame;
 }
 
-const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 15 } as const;
+const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 15, snapshot: 6 } as const;
 const messageFieldCounts = {
   RequestVote: 9,
   RequestVoteResponse: 7,
@@ -91,6 +92,10 @@ function decodeFields(kind: Frame["kind"], fields: number, reader: MsgpackReader
     }
     case "status":
       return { kind, status: decodeStatus(reader) };
+    case "snapshot": {
+      const which = { step: oneOf(snapshotSteps, reader), id: reader.string(idBytesMax) };
+      return { kind, ...which, term: reader.uint(termMax), index: reader.uint(), lastTerm: reader.uint(termMax) };
+    }
     default:
       return unreachable(kind);
   }

@@ -10,6 +10,7 @@ import { crc32 } from "node:zlib";
 import { encode } from "../src/codec.js";
 import { invariant, unreachable } from "../src/invariant.js";
 import type { Message, Role } from "../raft/types.js";
+import { snapshotSteps } from "./snapshot-wire.js";
 import type { Frame, NodeStatus, Refused } from "./types.js";
 
 /** Bytes of one frame after its length; a larger one is neither sent nor accepted. */
@@ -41,7 +42,7 @@ export const messageTypes = [
   "ReadIndexResponse",
   "TimeoutNow",
 ] as const satisfies readonly Message["type"][];
-export const kinds = ["raft", "forward", "refused", "status"] as const satisfies readonly Frame["kind"][];
+export const kinds = ["raft", "forward", "refused", "status", "snapshot"] as const satisfies readonly Frame["kind"][];
 
 export interface EncodedFrame {
   /** To be written one after the other. */
@@ -121,6 +122,11 @@ function encodeFields(frame: Frame, fields: Field[]): readonly Blob[] {
     case "status":
       encodeStatus(frame.status, fields);
       return [];
+    case "snapshot": {
+      const { step, id, term, index, lastTerm } = frame;
+      fields.push(snapshotSteps.indexOf(step), id, term, index, lastTerm);
+      return [];
+    }
     default:
       return unreachable(frame);
   }

@@ -83,7 +83,8 @@ export async function fileBytes(dir: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-async function openLevel(dir: string): Promise<Db> {
+/** @throws StorageError when the files are damaged or in use */
+export async function openLevel(dir: string): Promise<Db> {
   const db: Db = new Level(dir, { keyEncoding: "utf8", valueEncoding: "buffer", ...levelOptions });
   try {
     await db.open();

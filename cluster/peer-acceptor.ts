@@ -4,7 +4,7 @@
  * Who dials is checked before anything else is read (peer-handshake.ts); a frame that is damaged, or that its sender may
  * not send, closes the link. A member has one link per lane: a new one replaces the old.
  */
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { NodeId } from "../raft/types.js";
@@ -13,14 +13,18 @@ import { FrameParser } from "./frame-parser.js";
 import { FrameError } from "./msgpack-reader.js";
 import {
   admit,
+  admitCaller,
   refusalHeaders,
   welcome,
   type Admission,
   type Ban,
+  type CallerAdmission,
   type Doorkeeper,
   type Hello,
 } from "./peer-handshake.js";
 import type { Lane } from "./peer-handshake.js";
+import { serve } from "./peer-pull.js";
+import { snapshotPath } from "./snapshot-wire.js";
 import type { Frame } from "./types.js";
 
 /** Who dialed us. */
@@ -35,6 +39,8 @@ export interface AcceptorOptions extends Omit<Doorkeeper, "epochOf"> {
   /** The last link of this node to us is gone. */
   readonly onGone: (from: NodeId) => void;
   readonly onFrame: (from: NodeId, frame: Frame) => void;
+  /** The stream that a node asks for; undefined: there is none. */
+  readonly onPull: (by: NodeId, path: string) => AsyncIterable<Uint8Array> | undefined;
   readonly onBytes: (bytes: number) => void;
   readonly onRejected: (status: number, reason: string) => void;
   readonly onBadFrame: (from: NodeId, lane: Lane, reason: string) => void;
@@ -49,6 +55,8 @@ const clientErrors: Readonly<Record<string, readonly [status: number, reason: st
   HPE_HEADER_OVERFLOW: [431, "too many headers"],
 };
 const pong = Buffer.alloc(1);
+const notGet: CallerAdmission = { ok: false, status: 405, reason: "streams are asked for with GET" };
+const noStream = { status: 404, reason: "there is no such stream", ban: undefined } as const;
 
 interface Accepted extends Caller {
   readonly socket: Socket;
@@ -74,6 +82,7 @@ export class Acceptor {
     });
     this.#server.maxConnections = connectionsMax;
     this.#server.on("request", (request, response) => {
+      if (request.url?.startsWith(`${snapshotPath}?`) === true) return this.#onPull(request, response);
       const { status, reason, ban } = this.#verdict(request);
       response.writeHead(status, { connection: "close", "content-length": 0, ...refusalHeaders(status, ban) }).end();
       this.#options.onRejected(status, reason);
@@ -123,7 +132,11 @@ export class Acceptor {
   }
 
   #admit(request: IncomingMessage): Admission {
-    return admit(request, { ...this.#options, epochOf: (id) => this.#epochs.get(id) ?? 0 });
+    return admit(request, this.#door());
+  }
+
+  #door(): Doorkeeper {
+    return { ...this.#options, epochOf: (id) => this.#epochs.get(id) ?? 0 };
   }
 
   #onUpgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
@@ -133,6 +146,15 @@ export class Acceptor {
     const { hello } = admission;
     this.#epochs.set(hello.from, hello.epoch);
     this.#open({ ...hello, socket: stream as Socket }, head);
+  }
+
+  #onPull(request: IncomingMessage, response: ServerResponse): void {
+    const admission = request.method === "GET" ? admitCaller(request, this.#door()) : notGet;
+    const source = admission.ok ? this.#options.onPull(admission.hello.from, request.url ?? "") : undefined;
+    if (source !== undefined) return void serve(response, source);
+    const { status, reason, ban } = admission.ok ? noStream : admission;
+    response.writeHead(status, { connection: "close", "content-length": 0, ...refusalHeaders(status, ban) }).end();
+    this.#options.onRejected(status, reason);
   }
 
   #reject(stream: Duplex, status: number, reason: string, ban?: Ban): void {
@@ -217,6 +239,7 @@ export class Acceptor {
         if (frame.status.id !== from) throw new FrameError("status of another node");
         return;
       case "refused":
+      case "snapshot":
         return;
     }
   }

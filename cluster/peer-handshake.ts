@@ -53,27 +53,36 @@ export interface Doorkeeper {
   readonly epochOf: (id: NodeId) => number;
 }
 
-export type Admission =
-  | { readonly ok: true; readonly hello: Omit<Hello, "clusterId" | "to"> }
-  | {
-      readonly ok: false;
-      readonly status: 400 | 403 | 404 | 405 | 409 | 410 | 412 | 421 | 426;
-      readonly reason: string;
-      readonly ban?: Ban;
-    };
+interface Refusal {
+  readonly ok: false;
+  readonly status: 400 | 403 | 404 | 405 | 409 | 410 | 412 | 421 | 426;
+  readonly reason: string;
+  readonly ban?: Ban;
+}
 
-export function helloHeaders(hello: Hello): Record<string, string> {
+export type Admission = { readonly ok: true; readonly hello: Omit<Hello, "clusterId" | "to"> } | Refusal;
+export type CallerAdmission = { readonly ok: true; readonly hello: Omit<Hello, "clusterId" | "to" | "lane"> } | Refusal;
+
+interface PeerRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Who asks, for a request that opens no link. */
+export function callerHeaders(hello: Omit<Hello, "lane">): Record<string, string> {
   return {
-    connection: "Upgrade",
-    upgrade: peerProtocol,
     "slct-cluster": encodeURIComponent(hello.clusterId),
     "slct-node": encodeURIComponent(hello.from),
     "slct-to": encodeURIComponent(hello.to),
     "slct-instance": hello.instance,
     "slct-epoch": String(hello.epoch),
-    "slct-lane": hello.lane,
     "slct-peer": encodeURIComponent(hello.peer),
   };
+}
+
+export function helloHeaders(hello: Hello): Record<string, string> {
+  return { connection: "Upgrade", upgrade: peerProtocol, "slct-lane": hello.lane, ...callerHeaders(hello) };
 }
 
 /** The answer that opens a link. */
@@ -99,23 +108,22 @@ export function banOf(headers: IncomingHttpHeaders): Ban | undefined {
   return bans.find((one) => one === headers["slct-ban"]);
 }
 
-/** Checks a request on the peer port. Nothing but its head has been read. */
-export function admit(
-  request: {
-    readonly method?: string | undefined;
-    readonly url?: string | undefined;
-    readonly headers: IncomingHttpHeaders;
-  },
-  door: Doorkeeper,
-): Admission {
+/** Checks a request that opens a link. Nothing but its head has been read. */
+export function admit(request: PeerRequest, door: Doorkeeper): Admission {
   const { headers } = request;
-  const refuse = (status: Extract<Admission, { ok: false }>["status"], reason: string, ban?: Ban) =>
-    ({ ok: false, status, reason, ...(ban && { ban }) }) as const;
   if (request.url !== peerPath) return refuse(404, "there is nothing here");
   if (request.method !== "GET") return refuse(405, "GET opens a peer link");
   if (headers.upgrade !== peerProtocol) return refuse(426, `this port speaks ${peerProtocol}`);
+  const lane = lanes.find((one) => one === headers["slct-lane"]);
+  const admission = admitCaller(request, door);
+  if (!admission.ok) return admission;
+  return lane === undefined ? refuse(400, "slct-lane is unknown") : { ok: true, hello: { ...admission.hello, lane } };
+}
+
+/** Checks who asks, whatever for. */
+export function admitCaller({ headers }: PeerRequest, door: Doorkeeper): CallerAdmission {
   if (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined)
-    return refuse(400, "a peer link opens without a body");
+    return refuse(400, "requests between peers have no body");
   if (headers["slct-cluster"] !== encodeURIComponent(door.clusterId)) return refuse(412, "another cluster");
   if (headers["slct-to"] !== encodeURIComponent(door.self)) return refuse(421, "another node was meant");
   const from = decodeText(headers["slct-node"]);
@@ -130,11 +138,13 @@ export function admit(
   if (!door.isMember(from) && !(peer !== "" && door.hasRoom())) return refuse(403, "not a member of this cluster");
   const epoch = decodeEpoch(headers["slct-epoch"]);
   if (epoch === undefined) return refuse(400, "slct-epoch is not a positive integer");
-  const lane = lanes.find((one) => one === headers["slct-lane"]);
-  if (lane === undefined) return refuse(400, "slct-lane is unknown");
   // An earlier run of the node: it must not speak for the later one.
   if (epoch < door.epochOf(from)) return refuse(409, "a later start of this node is known");
-  return { ok: true, hello: { from, instance, epoch, lane, peer } };
+  return { ok: true, hello: { from, instance, epoch, peer } };
+}
+
+function refuse(status: Refusal["status"], reason: string, ban?: Ban): Refusal {
+  return { ok: false, status, reason, ...(ban && { ban }) };
 }
 
 type Header = string | string[] | undefined;

@@ -13,8 +13,9 @@ import { encodeFrame, frameBytesMax, lengthBytes } from "./frames.js";
 import type { Instances } from "./instances.js";
 import { Acceptor, type Caller } from "./peer-acceptor.js";
 import { createEventLog, type PeerEvent, type PeerLogger } from "./peer-events.js";
-import { lanes, type Lane } from "./peer-handshake.js";
+import { callerHeaders, lanes, type Hello, type Lane } from "./peer-handshake.js";
 import { Link, splitHostPort, type LinkTiming } from "./peer-link.js";
+import { pull, PullError } from "./peer-pull.js";
 import type { Frame, Member, Peers, PeersHandler } from "./types.js";
 
 export interface PeersStats {
@@ -149,6 +150,12 @@ class Mesh implements OpenPeers {
     if (sent !== "down") this.#emit({ kind: "dropped", node: to, lane, reason: sent });
   }
 
+  pull(from: NodeId, path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const address = this.#links.get(from)?.peer;
+    if (address === undefined) throw new PullError(`${from} has no address`, false);
+    return pull({ address, path, signal, headers: callerHeaders(this.#hello(from)) });
+  }
+
   queuedBytes(): number {
     return this.#all().reduce((sum, { link }) => sum + link.queuedBytes, 0);
   }
@@ -186,6 +193,7 @@ class Mesh implements OpenPeers {
         this.#counts.receivedFrames++;
         handler.onFrame(from, frame);
       },
+      onPull: (by, path) => handler.onPull(by, path),
       onBytes: (bytes) => {
         this.#counts.receivedBytes += bytes;
       },
@@ -219,11 +227,11 @@ class Mesh implements OpenPeers {
   }
 
   #link(to: Member, lane: Lane): Link {
-    const { self, clusterId, instance, epoch, handler, queueBytesMax } = this.#options;
+    const { handler, queueBytesMax } = this.#options;
     const node = to.id;
     return new Link({
       to,
-      hello: { clusterId, from: self.id, to: node, instance, epoch, lane, peer: self.peer },
+      hello: { ...this.#hello(node), lane },
       timing: this.#timing,
       queueBytesMax: queueBytesMax?.[lane] ?? defaultQueueBytesMax[lane],
       isKnown: (found) => this.#isKnown(node, found),
@@ -235,6 +243,11 @@ class Mesh implements OpenPeers {
       onFailed: (reason) => this.#emit({ kind: "failed", node, lane, reason }),
       onBanned: (ban) => handler.onBanned(node, ban),
     });
+  }
+
+  #hello(to: NodeId): Omit<Hello, "lane"> {
+    const { self, clusterId, instance, epoch } = this.#options;
+    return { clusterId, from: self.id, to, instance, epoch, peer: self.peer };
   }
 
   /** Members are remembered for good. A guest may be anybody who knows the name of the cluster. */

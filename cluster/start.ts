@@ -79,13 +79,13 @@ export async function startNode(
   invariant(self !== undefined, `node ${config.id} is not a member`);
   const links = hooks.openLinks({
     self: { ...self, peer: config.peerListen ?? self.peer },
-    advertised: self.peer,
     clusterId: config.clusterId,
     ...{ instance: opened.identity.instance, epoch: opened.identity.epoch, instances: opened.instances },
     handler: {
       onFrame: (from, frame) => late.member.onFrame(from, frame),
       onLink: (to) => late.member.onLink(to),
       onBanned: (by, ban) => late.member.onBanned(by, ban),
+      onPull: () => undefined,
     },
     logger: hooks.logger,
   });

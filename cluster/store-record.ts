@@ -50,6 +50,11 @@ export class StateHash {
     this.#records = records;
   }
 
+  /** @param digits see {@link StateHash.digits} */
+  static parse(digits: string, records: number): StateHash {
+    return new StateHash(Number.parseInt(digits.slice(8), 16), Number.parseInt(digits.slice(0, 8), 16), records);
+  }
+
   add(key: string, sum: number): void {
     const keySum = crc32(key);
     this.#low = (this.#low + lowOf(keySum, sum)) >>> 0;

@@ -7,6 +7,7 @@ import type { Command } from "../src/select/command.js";
 import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Chan, Raw, Result, Settings, State, Status } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
+import type { SnapshotNotice } from "./snapshot-wire.js";
 
 // ----------------------------------------------------------------------------------------------------- storage
 
@@ -99,6 +100,7 @@ export type Frame =
       readonly proposals: readonly Forward[];
     }
   | ({ readonly kind: "refused" } & Refused)
+  | ({ readonly kind: "snapshot" } & SnapshotNotice)
   /** Status of a node for `GET /cluster`. */
   | { readonly kind: "status"; readonly status: NodeStatus };
 
@@ -113,6 +115,11 @@ export interface Peers {
    * are known for good to be `removed`.
    */
   setMembers(members: readonly Member[], removed: readonly NodeId[]): void;
+  /**
+   * Reads the stream that `from` has at `path`, on a connection of its own.
+   * @throws PullError, or the error of the connection, when it cannot be had or breaks off
+   */
+  pull(from: NodeId, path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -122,6 +129,8 @@ export interface PeersHandler {
   onLink(to: NodeId): void;
   /** `by` will never let this node in: its id was removed, or stands for another data directory. */
   onBanned(by: NodeId, ban: "removed" | "instance"): void;
+  /** The stream at `path` that `by` asks for; undefined: there is none. */
+  onPull(by: NodeId, path: string): AsyncIterable<Uint8Array> | undefined;
 }
 
 // -------------------------------------------------------------------------------------------------------- node

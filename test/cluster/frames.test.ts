@@ -122,6 +122,14 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
     proposals: fc.array(fc.record({ seq: uint, data }), { maxLength: 6 }),
   }),
   fc.record({
+    kind: fc.constant("snapshot" as const),
+    step: fc.constantFrom(...(["offer", "wanted", "done", "failed"] as const)),
+    id: fc.uuid(),
+    term,
+    index: uint,
+    lastTerm: term,
+  }),
+  fc.record({
     kind: fc.constant("refused" as const),
     epoch: uint,
     term,

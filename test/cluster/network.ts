@@ -3,6 +3,7 @@
  */
 import type { OpenLinks } from "../../cluster/start.js";
 import type { Frame, PeersHandler } from "../../cluster/types.js";
+import { PullError } from "../../cluster/peer-pull.js";
 import { overWire } from "./mesh.js";
 
 export class Network {
@@ -16,6 +17,7 @@ export class Network {
       send: (to, frame) => this.#send(self.id, to, frame),
       queuedBytes: () => 0,
       setMembers: () => undefined,
+      pull: (from, path, signal) => this.#pull(self.id, from, path, signal),
       close: () => {
         this.#handlers.delete(self.id);
         return Promise.resolve();
@@ -40,6 +42,17 @@ export class Network {
       if (other === id || this.#isolated.has(other)) continue;
       handler.onLink(id);
       this.#handlers.get(id)?.onLink(other);
+    }
+  }
+
+  async *#pull(by: string, from: string, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const source = this.#handlers.get(from)?.onPull(by, path);
+    if (source === undefined) throw new PullError("there is no such stream", true);
+    for await (const piece of source) {
+      await new Promise((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+      if (this.#isolated.has(by) || this.#isolated.has(from)) throw new Error("the connection is gone");
+      yield Buffer.from(piece);
     }
   }
 

@@ -21,6 +21,10 @@ export interface Witness {
   readonly links: string[];
   /** Who refused this one for good, and why. */
   readonly bans: string[];
+  /** Who asked for which stream. */
+  readonly pulls: string[];
+  /** What it has to give, by path. */
+  readonly streams: Map<string, () => AsyncIterable<Uint8Array>>;
   /** Resolves when `holds`, looking again after each frame and each event. */
   until(holds: () => boolean): Promise<void>;
 }
@@ -30,6 +34,8 @@ export async function open(id: string, members: readonly Member[], more: Partial
   const events: PeerEvent[] = [];
   const links: string[] = [];
   const bans: string[] = [];
+  const pulls: string[] = [];
+  const streams: Witness["streams"] = new Map();
   const waiting = new Set<() => void>();
   const look = () => [...waiting].forEach((check) => check());
   const peers = await openPeers({
@@ -47,6 +53,11 @@ export async function open(id: string, members: readonly Member[], more: Partial
       onBanned: (by, ban) => {
         bans.push(`${by} ${ban}`);
         look();
+      },
+      onPull: (by, path) => {
+        pulls.push(`${by} ${path}`);
+        look();
+        return streams.get(path)?.();
       },
     },
     onEvent: (event) => {
@@ -68,7 +79,7 @@ export async function open(id: string, members: readonly Member[], more: Partial
       waiting.add(check);
       check();
     });
-  return { peers, frames, events, links, bans, until };
+  return { peers, frames, events, links, bans, pulls, streams, until };
 }
 
 export async function cluster(ids: readonly string[], more: Partial<PeersOptions> = {}) {
