@@ -72,7 +72,7 @@ function expectNothingAfterFailure(lines: readonly string[]): number {
 
 describe("storage.enospc", () => {
   test(
-    "the log",
+    "L14 the log",
     () =>
       onFullDisk("log", "full-log", async (dir, lines) => {
         const acked = expectNothingAfterFailure(lines);
@@ -85,7 +85,7 @@ describe("storage.enospc", () => {
   );
 
   test(
-    "the store",
+    "L14 the store",
     () =>
       onFullDisk("store", "full-store", async (dir, lines) => {
         const acked = expectNothingAfterFailure(lines);

@@ -52,7 +52,7 @@ async function crashImages(): Promise<Image[]> {
 }
 
 describe("a crash", () => {
-  test("at any step leaves what was acknowledged, and what was under way wholly or not at all", async () => {
+  test("L1 L2 L3 at any step leaves what was acknowledged, and what was under way wholly or not at all", async () => {
     const images = await crashImages();
     expect(images.length).toBeGreaterThan(1000);
     for (const { name, files, allowed } of images) {
@@ -65,7 +65,7 @@ describe("a crash", () => {
     }
   }, 120_000);
 
-  test("during recovery from a crash is recovered from as well", async () => {
+  test("L1 during recovery from a crash is recovered from as well", async () => {
     const images = (await crashImages()).filter(({ name }) => name.includes("torn")).filter((_, n) => n % 25 === 0);
     for (const { name, files, allowed } of images) {
       const again: MemoryFiles[] = [];

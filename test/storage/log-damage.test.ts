@@ -63,7 +63,7 @@ function usedBytes(bytes: Buffer): number {
 
 describe("one flipped bit", () => {
   test.each([{ closed: true }, { closed: false }])(
-    "anywhere is refused or harmless (closed in order: $closed)",
+    "L10 anywhere is refused or harmless (closed in order: $closed)",
     async ({ closed }) => {
       const origin = await written({ closed });
       const counts = { refused: 0, exact: 0 };
@@ -83,7 +83,7 @@ describe("one flipped bit", () => {
   );
 
   test.each([{ closed: true }, { closed: false }])(
-    "in the last acknowledged batch is refused, each of them (closed in order: $closed)",
+    "L10 in the last acknowledged batch is refused, each of them (closed in order: $closed)",
     async ({ closed }) => {
       const origin = await lastBatch({ closed });
       for (let bit = 0; bit < (48 + 40) * 8; bit++) {
@@ -236,7 +236,7 @@ describe("files", () => {
     await expect(foreign).rejects.toMatchObject({ kind: "foreign" });
   });
 
-  test("all gone: refused where there must be a log", async () => {
+  test("L15 all gone: refused where there must be a log", async () => {
     const { SegmentLog } = await import("../../cluster/log.js");
     const opening = SegmentLog.open({ ...identity, segmentBytes: 65536, files: new MemoryFiles(), mustExist: true });
     await expect(opening).rejects.toThrow(/has had a log/);
@@ -266,7 +266,7 @@ describe("files", () => {
   }
 });
 
-test("damage that comes while the log is open is found when it is read, and is final", async () => {
+test("L10 L13 damage that comes while the log is open is found when it is read, and is final", async () => {
   const files = new MemoryFiles();
   const log = await openLog(files, { recentBytesMax: 0 });
   await log.append({ entries: [{ index: 1, term: 1, data: Buffer.alloc(1000, 1) }] });

@@ -119,7 +119,7 @@ describe("segments", () => {
 });
 
 describe("the hard state", () => {
-  test("is the last one written, with or without entries, and survives the cut of where it was written", async () => {
+  test("L9 is the last one written, with or without entries, and survives the cut of where it was written", async () => {
     const files = new MemoryFiles();
     const log = await openLog(files);
     const hardState = { currentTerm: 4, votedFor: "n2", commitIndex: 0 };

@@ -46,7 +46,7 @@ async function expectLog(path: string, acked: number): Promise<void> {
 }
 
 describe("kill -9", () => {
-  test("20 times at random moments: what was acknowledged is there", async () => {
+  test("L1 20 times at random moments: what was acknowledged is there", async () => {
     for (let round = 0; round < 20; round++) {
       const killAt = 1 + new Random(round).below(250);
       const path = join(dir, String(round));
@@ -60,7 +60,7 @@ describe("kill -9", () => {
 });
 
 describe("a write that fails with EIO", () => {
-  test("ends in an error, nothing is acknowledged after it", async () => {
+  test("L12 ends in an error, nothing is acknowledged after it", async () => {
     const path = join(dir, "log");
     const log: [string, ...string[]] = [process.execPath, program, "log", path, "100000"];
     const inject = [
