@@ -2,11 +2,11 @@
  * A {@link Timeline} whose nodes apply what is committed to select engines of their own, as cluster/driver.ts does.
  */
 import type { NodeId } from "../../raft/types.js";
-import { decodeEntry, encode, encodeEntry, stampEntry } from "../../src/codec.js";
+import { decodeEntry, encodeEntry, stampEntry } from "../../src/codec.js";
 import type { Command } from "../../src/select/command.js";
 import { keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
-import type { Effect, Outcome } from "../../src/select/outcome.js";
+import type { Outcome } from "../../src/select/outcome.js";
 import type { Demand, State, Waiter } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { settings } from "../select/engine-bench.js";
@@ -32,8 +32,8 @@ export class Replicas {
   readonly timeline: Timeline;
   /** Wall clock of every leader. */
   nowMs = 1_000_000;
-  /** What each entry set off, by index; the same on every replica. */
-  readonly effects = new Map<number, readonly Effect[]>();
+  /** What came of each entry, by index: the same on every replica. */
+  readonly #applied = new Map<number, string>();
   readonly #replicas: ReadonlyMap<NodeId, Replica>;
   #seq = 0;
 
@@ -89,22 +89,11 @@ export class Replicas {
       .map(([, waiter]) => (waiter as Waiter).state);
   }
 
-  /** Keys of the deadlines that are armed. */
-  deadlines(): string[] {
-    return this.#of("n1")
-      .view.entries("t\0")
-      .map(([key]) => key);
-  }
-
   /** The records, without the one that holds counters and log time. */
   records(on: NodeId = "n1"): [key: string, value: unknown][] {
     return this.#of(on)
       .view.entries()
       .filter(([key]) => key !== keys.meta);
-  }
-
-  bytes(on: NodeId = "n1"): number {
-    return this.records(on).reduce((bytes, [key, value]) => bytes + key.length + encode(value).length, 0);
   }
 
   #of(id: NodeId): Replica {
@@ -119,8 +108,8 @@ export class Replicas {
     replica.nowMs = Math.max(replica.nowMs, nowMs);
     const applied = replica.machine.apply({ index, nowMs: replica.nowMs, command });
     Object.assign(replica, { index, outcome: applied.outcome });
-    const known = this.effects.get(index);
-    if (known === undefined) this.effects.set(index, applied.effects);
-    else if (JSON.stringify(known) !== JSON.stringify(applied.effects)) throw new Error(`${id} differs at ${index}`);
+    const text = JSON.stringify(applied);
+    if ((this.#applied.get(index) ?? text) !== text) throw new Error(`${id} differs at ${index}`);
+    this.#applied.set(index, text);
   }
 }
