@@ -15,7 +15,8 @@ import { Circuits, type Attempt } from "./callback-circuit.js";
 import { createResolve, type Resolve } from "./callback-dns.js";
 import { sanitise } from "./callback-failure.js";
 import { parseAllow } from "./callback-guard.js";
-import type { CallbackConfig, Committed } from "./types.js";
+import type { CallbackConfig } from "./node-config.js";
+import type { Committed } from "./types.js";
 import { parseSecret, webhookHeaders, webhookId, type WebhookSecret } from "./webhook.js";
 
 /** How a hand-out ended here. `lost`: the lease was over first, or nobody could be told. */

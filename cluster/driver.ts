@@ -9,7 +9,8 @@ import type { Machine } from "../src/select/machine.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
 import type { Raft } from "../raft/raft.js";
-import type { Entry, Message, ReadState, Ready } from "../raft/types.js";
+import type { Configuration, Entry, Message, ReadState, Ready } from "../raft/types.js";
+import { applyConfiguration } from "./configuration.js";
 import { systemTime, type Time } from "./environment.js";
 import type { LogStore, Store } from "./types.js";
 
@@ -30,6 +31,8 @@ export interface DriverHost {
   send(message: Message): void;
   /** Synchronous, in log order; the store already reflects the entry. */
   onApplied(entry: AppliedEntry): void;
+  /** An entry changed the members; the record is in the store. */
+  onConfiguration(configuration: Configuration, at: { readonly index: number; readonly term: number }): void;
   /** The first entry of `term` was applied: no entry of an earlier term can follow. */
   onTerm(term: number): void;
   onReads(reads: readonly ReadState[]): void;
@@ -49,6 +52,9 @@ export interface DriverParts {
   readonly host: DriverHost;
   readonly time?: Time;
 }
+
+/** Proposes what follows from an entry itself. */
+const nobody: Origin = { node: "", epoch: 0, seq: 0 };
 
 export class Driver {
   readonly #raft: Raft;
@@ -137,7 +143,11 @@ export class Driver {
   #apply(committed: readonly Entry[]): void {
     for (const entry of committed) {
       if (entry.term !== this.#store.appliedTerm) this.#host.onTerm(entry.term);
-      if (entry.data.length === 0 || entry.kind !== undefined) {
+      if (entry.kind === "configuration") {
+        this.#configure(entry);
+        continue;
+      }
+      if (entry.data.length === 0) {
         this.#store.advance(entry.index, entry.term);
         continue;
       }
@@ -149,5 +159,19 @@ export class Driver {
     }
     const last = committed.at(-1);
     if (last !== undefined) this.#host.onProgress(last.index);
+  }
+
+  /** The record changes, and what a node that is removed by it had parked goes in the same entry. */
+  #configure({ index, term, data }: Entry): void {
+    const { before, after } = applyConfiguration(this.#store, data);
+    const gone = after.removed.filter((id) => before?.removed.includes(id) !== true);
+    const nowMs = this.#nowMs;
+    const forgotten = gone.map((node) => {
+      const command: Command = { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER };
+      return { command, applied: this.#machine.apply({ index, nowMs, command }) };
+    });
+    this.#store.advance(index, term);
+    for (const one of forgotten) this.#host.onApplied({ index, term, nowMs, origin: nobody, ...one });
+    this.#host.onConfiguration(after, { index, term });
   }
 }

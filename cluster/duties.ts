@@ -1,9 +1,12 @@
 /**
- * What only the leader does: fixes the replicated settings, keeps the clock hand, and clears what dead nodes left parked.
+ * What only the leader does: fixes the replicated settings, keeps the clock hand, clears what dead nodes left parked, and lets
+ * learners vote that have caught up.
  */
+import type { Logger } from "pino";
 import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { Meta, Settings } from "../src/select/types.js";
+import { promoteLagMax } from "../raft/membership.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId, Term } from "../raft/types.js";
 import { systemEnvironment, type Environment } from "./environment.js";
@@ -17,6 +20,11 @@ export interface DutiesOptions {
   readonly settings: Settings;
   /** How long a follower has to be silent before what it left parked is dropped. */
   readonly forgetAfterMs: number;
+  /** How long a learner has to be near the end of the log before it votes. */
+  readonly promoteAfterMs: number;
+  /** A learner has what a voter needs beside the log. */
+  readonly isPrepared: (learner: NodeId) => boolean;
+  readonly logger: Pick<Logger, "info">;
   readonly submit: (command: Command) => Promise<Committed>;
   readonly onError: (message: string, error: unknown) => void;
   readonly environment?: Environment;
@@ -32,6 +40,8 @@ export class Duties {
   #term: Term = 0;
   /** Monotonic time of the next attempt to replicate the settings; undefined: none is needed or one is under way. */
   #configureAtMs: number | undefined;
+  /** Since when a learner has been up to date, monotonic. */
+  readonly #upToDateSince = new Map<NodeId, number>();
   /** When a follower fell silent; `Infinity`: already forgotten. */
   readonly #silentSince = new Map<NodeId, number>();
 
@@ -46,6 +56,7 @@ export class Duties {
     if (raft.role !== "leader" || raft.term !== term || this.#term === term) return;
     this.#term = term;
     this.#silentSince.clear();
+    this.#upToDateSince.clear();
     this.#configure();
     timers.start();
   }
@@ -61,6 +72,7 @@ export class Duties {
     }
     if (this.#configureAtMs !== undefined && this.#environment.time.nowMs() >= this.#configureAtMs) this.#configure();
     this.#watchFollowers();
+    this.#promoteLearners();
   }
 
   #configure(): void {
@@ -96,6 +108,27 @@ export class Duties {
         // If it has not come back meanwhile, it is asked for again.
         if (this.#silentSince.get(id) === Infinity) this.#silentSince.set(id, nowMs);
       });
+    }
+  }
+
+  #promoteLearners(): void {
+    const { raft, promoteAfterMs, isPrepared, logger } = this.#options;
+    const { configuration, progress, commitIndex, changing } = raft.status();
+    const nowMs = this.#environment.time.nowMs();
+    for (const { id, voter } of configuration.members) {
+      const learner = progress[id];
+      const isUpToDate = !voter && learner?.active === true && learner.matchIndex + promoteLagMax >= commitIndex;
+      if (!isUpToDate || !isPrepared(id)) {
+        this.#upToDateSince.delete(id);
+        continue;
+      }
+      const sinceMs = this.#upToDateSince.get(id) ?? nowMs;
+      this.#upToDateSince.set(id, sinceMs);
+      if (nowMs - sinceMs < promoteAfterMs || changing) continue;
+      if (raft.changeMembers({ kind: "promote", id }, this.#term).ok) {
+        logger.info({ learner: id }, "a learner has caught up and becomes a voter");
+        return;
+      }
     }
   }
 }

@@ -6,7 +6,10 @@
  */
 import { unreachable } from "../src/invariant.js";
 import type { ConflictHint, Entry, Message } from "../raft/types.js";
-import { frameItemsMax, kinds, messageTypes, refusals, roles } from "./frames.js";
+import { membersMax } from "../raft/configuration.js";
+import { answerCodes, frameItemsMax, kinds, messageTypes, refusals, requestKinds, roles } from "./frames.js";
+import { instancePattern } from "./instances.js";
+import type { MembershipAnswer, MembershipRequest } from "./membership.js";
 import { FrameError, MsgpackReader } from "./msgpack-reader.js";
 import { snapshotSteps } from "./snapshot-wire.js";
 import type { Forward, Frame, NodeStatus } from "./types.js";
@@ -15,7 +18,7 @@ import type { Forward, Frame, NodeStatus } from "./types.js";
 const termMax = 2 ** 48;
 const idBytesMax = 512;
 const textBytesMax = 4096;
-const fieldsMax = 16;
+const fieldsMax = 24;
 
 /**
  * @param bytes one whole frame without its length and checksum; the data of the result are parts of it
@@ -36,7 +39,7 @@ export function decodeFrame(bytes: Buffer): Frame {
   return frame;
 }
 
-const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 15, snapshot: 6 } as const;
+const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 17, ask: 6, told: 5, snapshot: 6 } as const;
 const messageFieldCounts = {
   RequestVote: 9,
   RequestVoteResponse: 7,
@@ -92,6 +95,10 @@ function decodeFields(kind: Frame["kind"], fields: number, reader: MsgpackReader
     }
     case "status":
       return { kind, status: decodeStatus(reader) };
+    case "ask":
+      return { kind, number: reader.uint(), request: decodeRequest(reader) };
+    case "told":
+      return { kind, number: reader.uint(), answer: decodeAnswer(reader) };
     case "snapshot": {
       const which = { step: oneOf(snapshotSteps, reader), id: reader.string(idBytesMax) };
       return { kind, ...which, term: reader.uint(termMax), index: reader.uint(), lastTerm: reader.uint(termMax) };
@@ -186,5 +193,39 @@ function decodeStatus(reader: MsgpackReader): NodeStatus {
   if ((hashIndex === undefined) !== (hash === undefined)) throw new FrameError("half a state hash");
   const stateHash = hashIndex !== undefined && hash !== undefined && { stateHash: { index: hashIndex, hash } };
   const rest = { dbBytes: reader.float(), atMs: reader.float(), version: reader.string(textBytesMax) };
-  return { ...who, term, leader, ...log, flushedIndex, ...stateHash, ...rest };
+  const instance = decodeInstance(reader);
+  return {
+    ...who,
+    term,
+    leader,
+    ...log,
+    flushedIndex,
+    ...stateHash,
+    ...rest,
+    instance,
+    instances: decodeInstances(reader),
+  };
+}
+
+function decodeInstances(reader: MsgpackReader): [string, string][] {
+  const strings = reader.array(2 * membersMax);
+  if (strings % 2 !== 0) throw new FrameError("an instance without its node");
+  return Array.from({ length: strings / 2 }, () => [reader.string(idBytesMax), decodeInstance(reader)]);
+}
+
+function decodeInstance(reader: MsgpackReader): string {
+  const instance = reader.string(textBytesMax);
+  if (!instancePattern.test(instance)) throw new FrameError("not an instance");
+  return instance;
+}
+
+function decodeRequest(reader: MsgpackReader): MembershipRequest {
+  const kind = oneOf(requestKinds, reader);
+  const [id, peer, api] = [reader.string(idBytesMax), reader.string(textBytesMax), reader.string(textBytesMax)];
+  return kind === "add" ? { kind, id, peer, api } : { kind, id };
+}
+
+function decodeAnswer(reader: MsgpackReader): MembershipAnswer {
+  if (reader.bool()) return { ok: true, index: reader.uint(), changed: reader.bool() };
+  return { ok: false, code: oneOf(answerCodes, reader), message: reader.string(textBytesMax) };
 }

@@ -10,6 +10,7 @@ import { crc32 } from "node:zlib";
 import { encode } from "../src/codec.js";
 import { invariant, unreachable } from "../src/invariant.js";
 import type { Message, Role } from "../raft/types.js";
+import { refusalCodes, type MembershipRequest } from "./membership.js";
 import { snapshotSteps } from "./snapshot-wire.js";
 import type { Frame, NodeStatus, Refused } from "./types.js";
 
@@ -42,7 +43,17 @@ export const messageTypes = [
   "ReadIndexResponse",
   "TimeoutNow",
 ] as const satisfies readonly Message["type"][];
-export const kinds = ["raft", "forward", "refused", "status", "snapshot"] as const satisfies readonly Frame["kind"][];
+export const kinds = [
+  "raft",
+  "forward",
+  "refused",
+  "status",
+  "ask",
+  "told",
+  "snapshot",
+] as const satisfies readonly Frame["kind"][];
+export const requestKinds = ["add", "remove", "transfer"] as const satisfies readonly MembershipRequest["kind"][];
+export const answerCodes = ["again", ...refusalCodes] as const;
 
 export interface EncodedFrame {
   /** To be written one after the other. */
@@ -51,7 +62,7 @@ export interface EncodedFrame {
 }
 
 type Blob = { readonly data: Uint8Array };
-type Field = string | number | boolean | null | readonly number[];
+type Field = string | number | boolean | null | readonly number[] | readonly string[];
 
 /** The pieces refer to the data of the frame, they do not copy it. A frame may come out larger than {@link frameBytesMax}. */
 export function encodeFrame(frame: Frame): EncodedFrame {
@@ -122,6 +133,19 @@ function encodeFields(frame: Frame, fields: Field[]): readonly Blob[] {
     case "status":
       encodeStatus(frame.status, fields);
       return [];
+    case "ask": {
+      const { number, request } = frame;
+      const [peer, api] = request.kind === "add" ? [request.peer, request.api] : ["", ""];
+      fields.push(number, requestKinds.indexOf(request.kind), request.id, peer, api);
+      return [];
+    }
+    case "told": {
+      const { number, answer } = frame;
+      fields.push(number, answer.ok);
+      if (answer.ok) fields.push(answer.index, answer.changed);
+      else fields.push(answerCodes.indexOf(answer.code), answer.message);
+      return [];
+    }
     case "snapshot": {
       const { step, id, term, index, lastTerm } = frame;
       fields.push(snapshotSteps.indexOf(step), id, term, index, lastTerm);
@@ -182,4 +206,5 @@ function encodeStatus(status: NodeStatus, fields: Field[]): void {
   fields.push(status.lastIndex, status.commitIndex, status.appliedIndex, status.flushedIndex);
   fields.push(status.stateHash?.index ?? null, status.stateHash?.hash ?? null);
   fields.push(status.dbBytes, status.atMs, status.version);
+  fields.push(status.instance, status.instances.flat());
 }

@@ -68,3 +68,12 @@ function read(file: string): Map<NodeId, string> {
   }
   throw new Error(`${file} is damaged: it names the instance of each member, take it from another node's directory`);
 }
+
+/** What the node is told that comes with another directory. */
+export function strangerText(id: NodeId, by: NodeId): string {
+  return (
+    `node ${by} knows node ${id} with another data directory: this one was emptied, restored or copied, and has not what ` +
+    `${id} acknowledged. Start ${id} on its own directory, or remove it (DELETE /cluster/members/${id}) and join with an ` +
+    `empty directory under a new id`
+  );
+}

@@ -17,6 +17,8 @@ const gauges = {
   slct_raft_commit_index: "Commit index",
   slct_raft_applied_index: "Last index applied here",
   slct_raft_lag_entries: "Entries committed and not yet applied here",
+  slct_raft_voters: "Members that vote, as this node knows it",
+  slct_raft_learners: "Members that catch up and do not vote yet",
   slct_flushed_index: "Last index whose effects are in the applied store on disk",
   slct_proposals_open: "Requests of this node that wait to be committed",
   slct_proposal_bytes_open: "Bytes of the requests that wait to be committed",

@@ -8,10 +8,12 @@ import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { Effect } from "../src/select/outcome.js";
 import type { Ref, State, Status } from "../src/select/types.js";
-import type { NodeId, Term } from "../raft/types.js";
+import type { Configuration, NodeId, Term } from "../raft/types.js";
 import type { AppliedEntry } from "./driver.js";
-import type { GaugeName } from "./metrics.js";
+import { strangerText } from "./instances.js";
+import type { MembershipRequest } from "./membership.js";
 import type { Parts } from "./parts.js";
+import type { Ban } from "./peer-handshake.js";
 import type { Leadership } from "./proposals.js";
 import { listChans, listStates, readChan, readState } from "./queries.js";
 import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus, Waitable, Waited } from "./types.js";
@@ -19,16 +21,11 @@ import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus, Wai
 export class Member implements Node {
   readonly id: NodeId;
   readonly #parts: Parts;
-  #leaderSeen: NodeId | null = null;
-  #termSeen: Term = 0;
-  /** Monotonic time since which no leader is known; undefined while one is. */
-  #leaderlessSince: number | undefined;
   #closing = false;
   #closed: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#leaderlessSince = parts.time.nowMs();
     this.id = parts.config.id;
   }
 
@@ -85,7 +82,13 @@ export class Member implements Node {
   }
 
   async cluster(): ReturnType<Node["cluster"]> {
-    return { id: this.#parts.config.clusterId, nodes: await this.#parts.board.all() };
+    const { config, board, members, raft } = this.#parts;
+    const nodes = await board.all();
+    return { id: config.clusterId, nodes, removed: members.removed, changing: raft.status().changing };
+  }
+
+  change(request: MembershipRequest): ReturnType<Node["change"]> {
+    return this.#parts.membership.request(request);
   }
 
   /** Knows a leader, has applied what is committed, and the cluster has its settings. */
@@ -97,6 +100,11 @@ export class Member implements Node {
 
   metrics(): Promise<string> {
     return this.#parts.scrape();
+  }
+
+  /** Before the end: lets another one lead, as far as there is one. Bounded. */
+  handOver(): Promise<void> {
+    return this.#parts.membership.handOver();
   }
 
   /** Ends every request, then writes what is not yet on disk. */
@@ -123,30 +131,34 @@ export class Member implements Node {
   }
 
   ownStatus(): Omit<NodeStatus, "stateHash" | "dbBytes" | "atMs"> {
-    const { config, raft, store, version } = this.#parts;
+    const { identity, instances, self, raft, store, version } = this.#parts;
     const { role, term, leader, lastIndex, commitIndex } = raft.status();
-    const api = config.members.find(({ id }) => id === config.id)?.api ?? "";
     const { appliedIndex, flushedIndex } = store;
-    return { id: config.id, api, version, role, term, leader, lastIndex, commitIndex, appliedIndex, flushedIndex };
+    return {
+      ...{ id: self.id, instance: identity.instance, instances: instances.entries(), api: self.api, version },
+      ...{ role, term, leader, lastIndex, commitIndex, appliedIndex, flushedIndex },
+    };
   }
 
   /** Ends what {@link drain} left: no proposal is answered any more. */
   closeParts(): void {
-    const { timers, board, proposals, reads } = this.#parts;
+    const { timers, board, membership, proposals, reads } = this.#parts;
     timers.stop();
     board.close();
+    membership.close();
     proposals.close();
     reads.close();
   }
 
   leadership(): Leadership {
-    const { raft, config } = this.#parts;
-    const leaderlessMs = this.#leaderlessSince === undefined ? 0 : this.#parts.time.nowMs() - this.#leaderlessSince;
-    return { leader: raft.leader, term: raft.term, hopeless: this.#closing || leaderlessMs > config.leaderGraceMs };
+    const { raft, leadership } = this.#parts;
+    return { leader: raft.leader, term: raft.term, hopeless: this.#closing || leadership.hopeless };
   }
 
   beforeTurn(): void {
-    this.#observeLeadership();
+    this.#parts.members.follow();
+    this.#parts.membership.observe();
+    this.#parts.leadership.observe();
     const leadership = this.leadership();
     this.#parts.proposals.pump(leadership);
     this.#parts.reads.pump(leadership);
@@ -155,7 +167,8 @@ export class Member implements Node {
   tick(): void {
     this.#parts.raft.tick();
     this.#parts.intake.release();
-    this.#observeLeadership();
+    this.#parts.membership.observe();
+    this.#parts.leadership.observe();
     const leadership = this.leadership();
     this.#parts.proposals.sweep(leadership);
     this.#parts.reads.sweep(leadership);
@@ -171,7 +184,9 @@ export class Member implements Node {
   }
 
   onFrame(from: NodeId, frame: Frame): void {
-    const { raft, intake, proposals, board, wake } = this.#parts;
+    const { raft, intake, proposals, members, membership, wake } = this.#parts;
+    // A guest (peers.ts) takes part in consensus; what it wants done or says of others is for members.
+    if (frame.kind !== "raft" && members.find(from) === undefined) return;
     switch (frame.kind) {
       case "raft":
         raft.step(frame.message);
@@ -182,7 +197,11 @@ export class Member implements Node {
       case "refused":
         return proposals.refused(frame);
       case "status":
-        return board.onStatus(from, frame.status);
+        return this.#onStatus(from, frame.status);
+      case "ask":
+        return membership.onAsk(from, frame.number, frame.request);
+      case "told":
+        return membership.onTold(frame.number, frame.answer);
     }
   }
 
@@ -192,8 +211,9 @@ export class Member implements Node {
   }
 
   /** Nothing that this node says is heard any more: it ends, and says what to do. */
-  onBanned(by: NodeId, ban: "removed" | "instance"): void {
-    this.#parts.onFatal(new Error(banText(this.id, by, ban)));
+  onBanned(by: NodeId, ban: Ban): void {
+    if (ban === "removed") this.#parts.onRemoved();
+    else this.#parts.onFatal(new Error(strangerText(this.id, by)));
   }
 
   onApplied({ index, nowMs, origin, command, applied }: AppliedEntry): void {
@@ -208,6 +228,11 @@ export class Member implements Node {
       proposals.applied(origin.seq, { index, outcome: applied.outcome });
   }
 
+  onConfiguration(configuration: Configuration, at: { readonly index: number; readonly term: number }): void {
+    this.#parts.members.onApplied(configuration);
+    this.#parts.membership.onConfiguration(at);
+  }
+
   onTerm(term: Term): void {
     this.#parts.proposals.onTerm(term);
     this.#parts.duties.onTerm(term);
@@ -218,32 +243,22 @@ export class Member implements Node {
     this.#parts.feed.onProgress();
   }
 
-  gauges(): Readonly<Record<GaugeName, number>> {
-    const { raft, store, proposals, waits, machine, board, peers } = this.#parts;
-    return {
-      slct_raft_term: raft.term,
-      slct_raft_leader: raft.role === "leader" ? 1 : 0,
-      slct_raft_last_index: raft.status().lastIndex,
-      slct_raft_commit_index: raft.commitIndex,
-      slct_raft_applied_index: store.appliedIndex,
-      slct_raft_lag_entries: raft.commitIndex - store.appliedIndex,
-      slct_flushed_index: store.flushedIndex,
-      slct_proposals_open: proposals.count,
-      slct_proposal_bytes_open: proposals.bytes,
-      slct_waits_open: waits.count,
-      slct_demands: machine.demandCount,
-      slct_states_pending: machine.pendingCount,
-      slct_clock_skew_seconds: board.skewMs() / 1000,
-      slct_peer_queue_bytes: peers.queuedBytes(),
-    };
-  }
-
   /** Requests that wait are answered, new ones refused; what is parked is withdrawn as far as the cluster allows. */
   drain(): void {
     this.#closing = true;
     this.#parts.callbacks.stop();
     this.#parts.waits.close();
     this.#parts.feed.close();
+  }
+
+  /** What the others have met is what this one has met: so a node that joins learns it from those who let it in. */
+  #onStatus(from: NodeId, status: NodeStatus): void {
+    const { board, identity, instances, members } = this.#parts;
+    board.onStatus(from, status);
+    for (const [id, instance] of status.instances) {
+      if (id === this.id && instance !== identity.instance) this.onBanned(from, "instance");
+      if (id !== this.id && members.find(id) !== undefined) instances.meet(id, instance);
+    }
   }
 
   #onEffect(effect: Effect, index: number, nowMs: number): void {
@@ -272,29 +287,4 @@ export class Member implements Node {
     const ref = demand.holders.find((holder) => holder.node === config.id && holder.epoch === epoch);
     return ref !== undefined && callbacks.onGranted(demand, ref, handOuts);
   }
-
-  #observeLeadership(): void {
-    const { raft, metrics, logger } = this.#parts;
-    if (raft.leader === this.#leaderSeen && raft.term === this.#termSeen) return;
-    if (raft.leader !== null && (raft.leader !== this.#leaderSeen || raft.term !== this.#termSeen)) {
-      metrics.leaderChanges.inc();
-      logger.info({ leader: raft.leader, term: raft.term, self: raft.leader === this.id }, "leader known");
-    }
-    if (raft.leader === null && this.#leaderSeen !== null)
-      logger.info({ term: raft.term, was: this.#leaderSeen }, "leader lost");
-    this.#leaderSeen = raft.leader;
-    this.#termSeen = raft.term;
-    if (raft.leader !== null) this.#leaderlessSince = undefined;
-    else this.#leaderlessSince ??= this.#parts.time.nowMs();
-  }
-}
-
-function banText(id: NodeId, by: NodeId, ban: "removed" | "instance"): string {
-  if (ban === "removed")
-    return `node ${id} was removed from the cluster (says ${by}); ids are never used again: join with an empty directory under a new id`;
-  return (
-    `node ${by} knows node ${id} with another data directory: this one was emptied, restored or copied, and has not what ` +
-    `${id} acknowledged. Start ${id} on its own directory, or remove it (DELETE /cluster/members/${id}) and join with an ` +
-    `empty directory under a new id`
-  );
 }

@@ -3,29 +3,37 @@
  */
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
+import { invariant } from "../src/invariant.js";
 import type { Machine } from "../src/select/machine.js";
 import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { HandOut } from "../src/select/outcome.js";
 import type { Meta } from "../src/select/types.js";
 import { Raft } from "../raft/raft.js";
-import type { RaftOptions } from "../raft/types.js";
+import type { Configuration } from "../raft/types.js";
 import { CallbackDuty } from "./callback-duty.js";
 import { openCallbacks, type Callbacks } from "./callbacks.js";
 import type { Driver } from "./driver.js";
+import { firstConfiguration, readConfiguration } from "./configuration.js";
 import { Duties } from "./duties.js";
 import { systemEnvironment, type Environment, type Time } from "./environment.js";
 import { Feed } from "./feed.js";
+import { readGauges } from "./gauges.js";
 import type { Identity } from "./identity.js";
 import type { Instances } from "./instances.js";
 import { Intake } from "./intake.js";
+import { LeadershipWatch } from "./leadership.js";
+import { Members, removedText } from "./members.js";
+import { Membership } from "./membership.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { Member } from "./node.js";
 import { Proposals } from "./proposals.js";
+import { raftLimits, type RaftLimits } from "./raft-limits.js";
 import { Reads } from "./reads.js";
 import { StatusBoard } from "./status.js";
 import { Timers } from "./timers.js";
-import type { LogStore, NodeConfig, Peers, Store } from "./types.js";
+import type { NodeConfig } from "./node-config.js";
+import type { LogStore, Member as Address, Peers, Store } from "./types.js";
 import { Waits } from "./waits.js";
 
 export interface NodeHooks {
@@ -38,16 +46,13 @@ export interface NodeHooks {
   readonly parseReturned: (id: string, lock: string, body: Buffer) => Command;
   /** The node must end: nothing that was in flight is acknowledged. */
   readonly onFatal: (error: unknown) => void;
+  /** The node was removed from the cluster: it should end, in order. Absent: {@link onFatal}. */
+  readonly onRemoved?: () => void;
   /** Clocks and chance, if not those of the system. */
   readonly environment?: Environment;
   /** Other limits of the consensus core than the usual. */
   readonly raftLimits?: Partial<RaftLimits>;
 }
-
-export type RaftLimits = Pick<
-  RaftOptions,
-  "appendBytesMax" | "inflightMax" | "uncommittedBytesMax" | "preVote" | "checkQuorum"
->;
 
 /** Storage and engine, open. */
 export interface Opened {
@@ -71,7 +76,14 @@ export type BuiltParts = Omit<Parts, "peers">;
 /** Everything a node is made of. */
 export interface Parts {
   readonly config: NodeConfig;
+  readonly identity: Identity;
   readonly epoch: number;
+  /** This node: where others reach it. */
+  readonly self: Address;
+  readonly instances: Instances;
+  readonly members: Members;
+  readonly membership: Membership;
+  readonly leadership: LeadershipWatch;
   readonly version: string;
   readonly store: Store;
   readonly machine: Machine;
@@ -92,17 +104,12 @@ export interface Parts {
   readonly wake: () => void;
   readonly logger: Logger;
   readonly onFatal: (error: unknown) => void;
+  readonly onRemoved: () => void;
   readonly time: Time;
   /** Ends what runs, in the opposite order of the start. */
   readonly stop: () => Promise<void>;
 }
 
-/** Entry bytes of one AppendEntries. */
-const appendBytesMax = 1024 * 1024;
-/** AppendEntries in flight per follower. */
-const inflightMax = 64;
-/** Entry bytes proposed and not yet committed, at the leader. */
-const uncommittedBytesMax = 64 * 1024 * 1024;
 /** Election timeouts of silence after which what a node left parked is dropped. */
 const forgetAfterTimeouts = 4;
 
@@ -114,8 +121,8 @@ export function buildParts(
   opened: Opened,
   late: Late,
 ): { parts: BuiltParts; raft: Raft; dispatcher: Callbacks } {
-  const { log, store, machine } = opened;
-  const { epoch } = opened.identity;
+  const { identity, instances, log, store, machine } = opened;
+  const { epoch } = identity;
   const { logger, registry, onFatal } = hooks;
   const submit = (command: Command) => late.member.submit(command);
   const onError = (message: string, error: unknown) => logger.warn({ err: error }, message);
@@ -123,9 +130,17 @@ export function buildParts(
   const environment = hooks.environment ?? systemEnvironment;
   const { time } = environment;
   const clock = () => time.wallMs();
-  const raft = createRaft(config, { log, store, environment, limits: hooks.raftLimits });
+  const applied = readConfiguration(store) ?? firstConfiguration(identity.members);
+  // What the others know counts; a node that joins is the only one to know its addresses.
+  const self = [...applied.members, ...config.members].find(({ id }) => id === config.id);
+  invariant(self !== undefined, `the addresses of node ${config.id} are not known: --members must name it`);
+  const raft = new Raft({
+    ...{ id: config.id, electionTicks: config.electionTicks, heartbeatTicks: config.heartbeatTicks },
+    ...{ log, hardState: log.hardState, appliedIndex: store.appliedIndex, configuration: applied },
+    ...{ random: environment.random, ...raftLimits, ...hooks.raftLimits },
+  });
   const metrics = createMetrics(registry, {
-    read: () => late.member.gauges(),
+    read: () => readGauges(late.member.parts),
     states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
   });
   const proposals = new Proposals({
@@ -146,20 +161,43 @@ export function buildParts(
     submit: (command) => proposals.submit(command, late.member.leadership(), raft.term),
     observeLateness: (seconds) => metrics.timerLagSeconds.observe(seconds),
   });
+  const group = buildMembers(config, {
+    hooks,
+    opened,
+    late,
+    raft,
+    applied,
+    time,
+    wake,
+    onLeader: () => metrics.leaderChanges.inc(),
+  });
   const forgetAfterMs = forgetAfterTimeouts * config.electionTicks * config.tickMs;
   const duties = new Duties({
     ...{ raft, store, timers, settings: config.settings, forgetAfterMs, submit, onError, environment },
+    promoteAfterMs: config.electionTicks * config.tickMs,
+    isPrepared: (id) => board.knowsInstances(id, instances.entries()),
+    logger,
   });
   const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, environment });
   const board = new StatusBoard({
     ...{ store, clock, time, onError: onFatal },
-    others: config.members.map(({ id }) => id).filter((id) => id !== config.id),
+    self,
+    members: () => group.members.all,
     own: () => late.member.ownStatus(),
     send: (to, frame) => late.peers.send(to, frame),
   });
   const parts: BuiltParts = {
-    ...{ config, epoch, store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
-    ...{ version: hooks.version, logger, onFatal, time, wake, scrape: () => registry.metrics(), stop: () => late.stop() },
+    ...{ config, identity, epoch, self, instances, ...group },
+    ...{ store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
+    ...{
+      version: hooks.version,
+      logger,
+      onFatal,
+      time,
+      wake,
+      scrape: () => registry.metrics(),
+      stop: () => late.stop(),
+    },
     intake: new Intake({
       ...{ raft, clock, congested: () => store.congested, limit: () => undefined },
       refuse: (origin, refused) =>
@@ -168,6 +206,37 @@ export function buildParts(
     feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
   };
   return { parts, raft, dispatcher };
+}
+
+function buildMembers(
+  config: NodeConfig,
+  from: {
+    hooks: NodeHooks;
+    opened: Opened;
+    late: Late;
+    raft: Raft;
+    applied: Configuration;
+    time: Time;
+    wake: () => void;
+    onLeader: () => void;
+  },
+): Pick<Parts, "members" | "membership" | "leadership" | "onRemoved"> {
+  const { hooks, opened, late, raft, applied, time, wake, onLeader } = from;
+  const { logger } = hooks;
+  const onRemoved = hooks.onRemoved ?? (() => hooks.onFatal(new Error(removedText(config.id))));
+  return {
+    onRemoved,
+    members: new Members({
+      ...{ self: config.id, raft, applied, onRemoved },
+      setMembers: (members, removed) => late.peers.setMembers(members, removed),
+    }),
+    membership: new Membership({
+      ...{ self: config.id, raft, time, timeoutMs: config.requestTimeoutMs, wake },
+      applied: () => opened.store.appliedIndex,
+      send: (to, frame) => late.peers.send(to, frame),
+    }),
+    leadership: new LeadershipWatch({ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger, onLeader }),
+  };
 }
 
 function buildCallbacks(
@@ -197,29 +266,4 @@ function buildCallbacks(
     onEnd: (end) => metrics.callbacks.inc({ end }),
   });
   return { callbacks, dispatcher };
-}
-
-function createRaft(
-  config: NodeConfig,
-  {
-    log,
-    store,
-    environment,
-    limits,
-  }: { log: LogStore; store: Store; environment: Environment; limits: Partial<RaftLimits> | undefined },
-): Raft {
-  return new Raft({
-    id: config.id,
-    configuration: { members: config.members.map((member) => ({ ...member, voter: true })), removed: [] },
-    electionTicks: config.electionTicks,
-    heartbeatTicks: config.heartbeatTicks,
-    random: environment.random,
-    log,
-    hardState: log.hardState,
-    appliedIndex: store.appliedIndex,
-    ...{ appendBytesMax, inflightMax, uncommittedBytesMax },
-    preVote: true,
-    checkQuorum: true,
-    ...limits,
-  });
 }

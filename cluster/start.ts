@@ -9,17 +9,21 @@ import { invariant } from "../src/invariant.js";
 import { keys } from "../src/select/keys.js";
 import { Machine } from "../src/select/machine.js";
 import type { Demand, Meta } from "../src/select/types.js";
+import { votersOf } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
+import { readConfiguration } from "./configuration.js";
 import { Driver } from "./driver.js";
 import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
 import { Instances } from "./instances.js";
 import { SegmentLog } from "./log.js";
+import { removedText } from "./members.js";
 import { Member } from "./node.js";
 import { buildParts, type BuiltParts, type Late, type NodeHooks, type Opened } from "./parts.js";
 import { openPeers, type PeersOptions } from "./peers.js";
 import { LevelStore } from "./store.js";
-import type { NodeConfig, Peers, Store } from "./types.js";
+import type { NodeConfig } from "./node-config.js";
+import type { Peers, Store } from "./types.js";
 
 /** How often the log is cut below what the store has flushed. */
 const compactMs = 2000;
@@ -49,7 +53,7 @@ export async function openNode(
   try {
     // Without its epochs the node could take what an earlier run began for its own.
     invariant(known !== undefined || log.lastIndex() === 0, `${dataDir} has a log, but its identity.json is missing`);
-    const identity = openIdentity(dataDir, clusterId, id, config.members);
+    const identity = openIdentity(dataDir, clusterId, id, config.join ? [] : config.members);
     const instances = Instances.open(dataDir);
     const { overlayBytesMax } = config;
     store = await LevelStore.open({ dir: join(dataDir, "store"), overlayBytesMax, onError: hooks.onFatal });
@@ -57,6 +61,7 @@ export async function openNode(
       store.appliedIndex <= log.lastIndex(),
       `the log ends at ${log.lastIndex()}, but ${store.appliedIndex} is applied: log files are missing`,
     );
+    if (readConfiguration(store)?.removed.includes(id) === true) throw new Error(removedText(id));
     const machine = new Machine(store);
     await loadIndexes(store, machine);
     return await startNode(config, { ...hooks, openLinks }, { identity, instances, log, store, machine });
@@ -75,10 +80,9 @@ export async function startNode(
   const time = hooks.environment?.time ?? systemTime;
   const late = {} as Late;
   const { parts, raft, dispatcher } = buildParts(config, hooks, opened, late);
-  const self = config.members.find(({ id }) => id === config.id);
-  invariant(self !== undefined, `node ${config.id} is not a member`);
   const links = hooks.openLinks({
-    self: { ...self, peer: config.peerListen ?? self.peer },
+    self: parts.self,
+    ...(config.peerListen !== undefined && { listen: config.peerListen }),
     clusterId: config.clusterId,
     ...{ instance: opened.identity.instance, epoch: opened.identity.epoch, instances: opened.instances },
     handler: {
@@ -115,9 +119,9 @@ export async function startNode(
     await opened.log.close();
     await opened.store.close();
   };
-  late.peers.setMembers(config.members, []);
+  parts.members.follow();
   // Alone there is nobody to wait for.
-  if (config.members.length === 1) raft.campaign();
+  if (votersOf(raft.configuration).join() === config.id) raft.campaign();
   node.begin();
   void forgetEarlier(node, opened.identity.epoch, time);
   return node;
@@ -155,6 +159,7 @@ function createDriver(
       beforeTurn: () => node.beforeTurn(),
       send: (message) => late.peers.send(message.to, { kind: "raft", message }),
       onApplied: (entry) => node.onApplied(entry),
+      onConfiguration: (configuration, at) => node.onConfiguration(configuration, at),
       onTerm: (term) => node.onTerm(term),
       onReads: (states) => parts.reads.onReads(states),
       onProgress: (index) => node.onProgress(index),

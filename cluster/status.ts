@@ -1,18 +1,14 @@
 /**
  * What each member last said of itself, for `GET /cluster`: exchanged once a second, computed when it is sent.
  */
-import type { NodeId } from "../raft/types.js";
+import type { Member, NodeId } from "../raft/types.js";
 import { systemTime, type Cancel, type Time } from "./environment.js";
-import type { Frame, NodeStatus, Store } from "./types.js";
-
-export type MemberStatus = NodeStatus & {
-  readonly lagMs: number;
-  readonly skewMs: number;
-  readonly reachable: boolean;
-};
+import type { Frame, Member as Address, MemberStatus, NodeStatus, Store } from "./types.js";
 
 export interface StatusOptions {
-  readonly others: readonly NodeId[];
+  readonly self: Address;
+  /** In force. */
+  readonly members: () => readonly Member[];
   readonly store: Pick<Store, "stateHash" | "appliedIndex" | "sizeBytes">;
   readonly own: () => Omit<NodeStatus, "stateHash" | "dbBytes" | "atMs">;
   readonly send: (to: NodeId, frame: Frame) => void;
@@ -21,6 +17,11 @@ export interface StatusOptions {
   readonly time?: Time;
 }
 
+/** Of a member that was never heard of. */
+const silent: Omit<MemberStatus, keyof Member> = {
+  ...{ instance: "", role: "follower", term: 0, leader: null, version: "", dbBytes: 0, atMs: 0 },
+  ...{ lastIndex: 0, commitIndex: 0, appliedIndex: 0, flushedIndex: 0, lagMs: 0, skewMs: 0, reachable: false },
+};
 const intervalMs = 1000;
 /** A member that was silent for this long is shown as unreachable. */
 const silentMs = 3500;
@@ -56,14 +57,23 @@ export class StatusBoard {
   async all(): Promise<MemberStatus[]> {
     await this.#measure();
     const nowMs = this.#options.clock();
-    const own = { ...this.#own(), lagMs: 0, skewMs: 0, reachable: true };
-    const others = this.#options.others.flatMap((id) => {
+    const { self, members } = this.#options;
+    const all = this.#withSelf(members()).map((member): MemberStatus => {
+      const { id, voter, peer } = member;
+      if (id === self.id) return { ...this.#own(), voter, peer, lagMs: 0, skewMs: 0, reachable: true };
       const heard = this.#heard.get(id);
-      if (heard === undefined) return [];
+      if (heard === undefined) return { ...silent, ...member };
       const lagMs = nowMs - heard.receivedMs;
-      return [{ ...heard.status, lagMs, skewMs: heard.status.atMs - heard.receivedMs, reachable: lagMs < silentMs }];
+      const skewMs = heard.status.atMs - heard.receivedMs;
+      return { ...heard.status, voter, peer, lagMs, skewMs, reachable: lagMs < silentMs };
     });
-    return [own, ...others].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return all.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Whether a member has met those instances, as far as they are of members. */
+  knowsInstances(id: NodeId, instances: readonly (readonly [NodeId, string])[]): boolean {
+    const told = new Map(this.#heard.get(id)?.status.instances);
+    return instances.every(([other, instance]) => other === id || told.get(other) === instance);
   }
 
   close(): void {
@@ -71,10 +81,18 @@ export class StatusBoard {
     this.#cancel();
   }
 
+  /** A node that nobody has let in yet, or that was removed, shows itself. */
+  #withSelf(members: readonly Member[]): readonly Member[] {
+    const { self } = this.#options;
+    return members.some(({ id }) => id === self.id) ? members : [...members, { ...self, voter: false }];
+  }
+
   #exchange(): void {
-    const { store, others, send, onError } = this.#options;
+    const { self, members, store, send, onError } = this.#options;
     const status = this.#own();
-    for (const id of others) send(id, { kind: "status", status });
+    const others = members().map(({ id }) => id);
+    for (const id of this.#heard.keys()) if (!others.includes(id)) this.#heard.delete(id);
+    for (const id of others) if (id !== self.id) send(id, { kind: "status", status });
     // Under load the index moves all the time and the hash would be work for nothing: it is made when things are quiet.
     const quiet = store.appliedIndex === this.#seenIndex;
     this.#seenIndex = store.appliedIndex;

@@ -5,8 +5,9 @@
 import type { Entry, HardState, Index, LogReader, Message, NodeId, Role, Term } from "../raft/types.js";
 import type { Command } from "../src/select/command.js";
 import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
-import type { Chan, Raw, Result, Settings, State, Status } from "../src/select/types.js";
+import type { Chan, Raw, Result, State, Status } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
+import type { MembershipAnswer, MembershipRequest } from "./membership.js";
 import type { SnapshotNotice } from "./snapshot-wire.js";
 
 // ----------------------------------------------------------------------------------------------------- storage
@@ -69,6 +70,14 @@ export interface ReadView {
 
 // ------------------------------------------------------------------------------------------------------- peers
 
+export interface Member {
+  readonly id: NodeId;
+  /** `host:port` of the peer listener. */
+  readonly peer: string;
+  /** Base URL of the API, for status pages. */
+  readonly api: string;
+}
+
 /** A command on its way to the leader. `data` is the encoded entry, its stamp still empty (codec.ts). */
 export interface Forward {
   /** Number of the proposal at its origin, increasing. */
@@ -102,7 +111,10 @@ export type Frame =
   | ({ readonly kind: "refused" } & Refused)
   | ({ readonly kind: "snapshot" } & SnapshotNotice)
   /** Status of a node for `GET /cluster`. */
-  | { readonly kind: "status"; readonly status: NodeStatus };
+  | { readonly kind: "status"; readonly status: NodeStatus }
+  /** To the leader: a change of the members, or of the leader. `number` is the asker's own. */
+  | { readonly kind: "ask"; readonly number: number; readonly request: MembershipRequest }
+  | { readonly kind: "told"; readonly number: number; readonly answer: MembershipAnswer };
 
 /**
  * Links to the other members. `send` never blocks and never throws: a link that is down or whose queue is full drops
@@ -137,6 +149,10 @@ export interface PeersHandler {
 
 export interface NodeStatus {
   readonly id: NodeId;
+  /** Of its data directory. */
+  readonly instance: string;
+  /** Of the others, as far as it met them. */
+  readonly instances: readonly (readonly [NodeId, string])[];
   readonly api: string;
   readonly role: Role;
   readonly term: Term;
@@ -150,6 +166,25 @@ export interface NodeStatus {
   /** Wall clock when this was taken. */
   readonly atMs: number;
   readonly version: string;
+}
+
+export interface ClusterStatus {
+  readonly id: string;
+  readonly nodes: readonly MemberStatus[];
+  /** Ids that may not be used again. */
+  readonly removed: readonly NodeId[];
+  /** A change of the members is not committed yet. */
+  readonly changing: boolean;
+}
+
+/** All zero if it was never heard of. */
+export interface MemberStatus extends Omit<NodeStatus, "instances"> {
+  /** False: a learner, which catches up. */
+  readonly voter: boolean;
+  readonly peer: string;
+  readonly lagMs: number;
+  readonly skewMs: number;
+  readonly reachable: boolean;
 }
 
 export interface Committed {
@@ -236,75 +271,10 @@ export interface Node {
     readonly signal: AbortSignal;
   }): Promise<readonly Event[]>;
   /** Status of every member, this one's own and the last one heard of the others. */
-  cluster(): Promise<{
-    readonly id: string;
-    readonly nodes: readonly (NodeStatus & {
-      readonly lagMs: number;
-      readonly skewMs: number;
-      readonly reachable: boolean;
-    })[];
-  }>;
+  cluster(): Promise<ClusterStatus>;
+  /** Adds a member, removes one for good, or lets another one lead. @throws SlctError as `Membership.request` */
+  change(request: MembershipRequest): Promise<{ readonly index: Index; readonly changed: boolean }>;
   ready(): boolean;
   /** Prometheus text of the node's registry. */
   metrics(): Promise<string>;
-}
-
-// ------------------------------------------------------------------------------------------------------ config
-
-export interface Member {
-  readonly id: NodeId;
-  /** `host:port` of the peer listener. */
-  readonly peer: string;
-  /** Base URL of the API, for status pages. */
-  readonly api: string;
-}
-
-/** What a node needs to know; parsed once by src/config.ts, all values checked there. */
-export interface NodeConfig {
-  readonly id: NodeId;
-  readonly clusterId: string;
-  readonly dataDir: string;
-  /** All members, this one included. */
-  readonly members: readonly Member[];
-  /** `host:port` where this node listens for the others, if that is not where they dial it. */
-  readonly peerListen?: string;
-  readonly tickMs: number;
-  readonly electionTicks: number;
-  readonly heartbeatTicks: number;
-  /** How long a request may take from ingress to answer, waits not counted. Then 504. */
-  readonly requestTimeoutMs: number;
-  /** After the leader was lost for this long, requests are refused at once with `no_leader`. */
-  readonly leaderGraceMs: number;
-  /** Proposals of this node that are not yet answered: count and bytes. Beyond it 503 `overloaded`. */
-  readonly proposalsMax: number;
-  readonly proposalBytesMax: number;
-  /** Requests of this node that wait (polls, plain requests, watches). Beyond it 503 `overloaded`. */
-  readonly waitsMax: number;
-  readonly settings: Settings;
-  readonly callback: CallbackConfig;
-  readonly logSegmentBytes: number;
-  /** Kept of the log below what is flushed: a member that was away for no longer needs no snapshot. */
-  readonly logTailBytes: number;
-  /** The overlay is flushed to LevelDB beyond this many dirty bytes (estimate). */
-  readonly overlayBytesMax: number;
-  /** Events kept in memory for the feed. */
-  readonly eventsMax: number;
-}
-
-export interface CallbackConfig {
-  /** Calls of this node in flight at once; 0 turns the dispatcher off. */
-  readonly slots: number;
-  /** Deadline of one call; shorter than the lease. */
-  readonly timeoutMs: number;
-  readonly responseBytesMax: number;
-  /** Hosts, IPs or CIDR networks that may be called although they are private (`127.0.0.0/8`, `::1`, `hooks.internal`). */
-  readonly allow: readonly string[];
-  /** Signing keys `whsec_<base64>`; the first signs, all are offered during a rotation. */
-  readonly secrets: readonly string[];
-  readonly backoffMs: {
-    readonly first: number;
-    readonly max: number;
-    readonly factor: number;
-    readonly jitter: number;
-  };
 }

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { ApiLimits } from "../api/rules.js";
-import type { NodeConfig } from "../cluster/types.js";
+import type { NodeConfig } from "../cluster/node-config.js";
 import type { Option } from "./option-kinds.js";
 import { flagOf, options, variableOf, type OptionName, type Values } from "./options.js";
 
@@ -83,7 +83,9 @@ function readVariables(env: Readonly<Record<string, string | undefined>>, proble
 
 function readFlags(argv: readonly string[], problems: string[]): [OptionName, Written][] {
   const byFlag = new Map(names.map((name) => [flagOf(name), name]));
-  const declared = Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" as const }]));
+  const declared = Object.fromEntries(
+    names.map((name) => [flagOf(name), { type: isBare(name) ? ("boolean" as const) : ("string" as const) }]),
+  );
   const { tokens } = parseArgs({
     args: [...argv],
     options: declared,
@@ -98,10 +100,16 @@ function readFlags(argv: readonly string[], problems: string[]): [OptionName, Wr
     const name = byFlag.get(token.name);
     if (name === undefined) problems.push(`${token.rawName} is not a known flag`);
     else if (flags.has(name)) problems.push(`${token.rawName} is given twice`);
-    else if (token.value === undefined) problems.push(`${token.rawName} has no value`);
-    if (name !== undefined) flags.set(name, { written: token.value, spelling: token.rawName });
+    else if (token.value === undefined && !isBare(name)) problems.push(`${token.rawName} has no value`);
+    if (name !== undefined)
+      flags.set(name, { written: token.value ?? (isBare(name) ? "yes" : undefined), spelling: token.rawName });
   }
   return [...flags];
+}
+
+function isBare(name: OptionName): boolean {
+  const option: Option<unknown> = options[name];
+  return option.bare === true;
 }
 
 /** What single values cannot show. A value that is itself wrong is absent here and already reported. */
@@ -130,6 +138,7 @@ function contradictions(values: Partial<Values>): string[] {
       callbackSlots === undefined || callbackSlots === 0 || callbackSecrets?.length !== 0,
       "--callback-secrets (or SLCT_CALLBACK_SECRETS) is missing: callbacks are signed; --callback-slots 0 turns them off",
     ),
+    ...unless(values.join !== true || ids.length > 0, "--members must name this node when it joins: its addresses"),
     ...unless(new Set(ids).size === ids.length, "--members names an ID twice"),
     ...unless(new Set(peers).size === peers.length, "--members names a peer address twice"),
     ...unless(
@@ -154,6 +163,7 @@ function assemble(values: Values): Config {
         "leaderGraceMs",
         "proposalsMax",
         "proposalBytesMax",
+        "join",
       ]),
       ...pick(values, ["waitsMax", "logSegmentBytes", "logTailBytes", "overlayBytesMax", "eventsMax"]),
       members: values.members.length === 0 ? [alone] : values.members,

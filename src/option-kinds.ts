@@ -10,6 +10,8 @@ export interface Option<T> {
   readonly default?: string;
   /** Unit or form, for the table. */
   readonly unit: string;
+  /** As a flag it may stand without a value, and then means `yes`. */
+  readonly bare?: true;
   readonly about: string;
 }
 
@@ -82,6 +84,14 @@ export function choice<const T extends string>(
     return value;
   };
   return { ...declared, read, unit: values.join(" · ") };
+}
+
+export function flag(about: string): Option<boolean> {
+  const read = (written: string) => {
+    if (written !== "yes" && written !== "no") throw new Error("yes or no");
+    return written === "yes";
+  };
+  return { read, default: "no", unit: "yes · no", about, bare: true };
 }
 
 export function list<T>(declared: {

@@ -10,6 +10,7 @@ import {
   bytes,
   choice,
   decimal,
+  flag,
   integer,
   list,
   member,
@@ -33,8 +34,9 @@ export const options = {
     default: "",
     unit: "id=host:port=url, …",
     about:
-      "all members, this one included: ID, address of the peer listener, base URL of the API; empty: a cluster of one",
+      "at the first start: all members the cluster begins with, this one included (ID, address of the peer listener, base URL of the API); empty: a cluster of one. Later the cluster knows its members itself",
   }),
+  join: flag("at the first start: the cluster is there already, and this node was or will be added to it"),
   peerListen: address({
     about:
       "address the peer listener binds to, if it is not the one of this node in `--members`, which the others dial",

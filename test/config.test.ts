@@ -61,6 +61,17 @@ describe("values", () => {
       { id: "n2", peer: "[::1]:9002", api: "http://[::1]:8082" },
       { id: "n3", peer: "db-3.internal:9003", api: "https://db-3.internal" },
     ]);
+    expect(node.join).toBe(false);
+  });
+
+  test.each([
+    [["--join"], {}, true],
+    [["--join=yes"], {}, true],
+    [["--join=no"], { SLCT_JOIN: "yes" }, false],
+    [[], { SLCT_JOIN: "yes" }, true],
+  ])("a flag without a value: %j %j", (flags, env, expected) => {
+    const argv = [...required, ...flags, "--members", members];
+    expect(parseConfig({ argv, env }).node.join).toBe(expected);
   });
 });
 
@@ -97,6 +108,8 @@ describe("problems", () => {
     [["--members", "n2=h:1=http://h"], 'does not name this node, "n1"'],
     [["--members", "n1=h:1=http://h,n1=h:2=http://h"], "names an ID twice"],
     [["--members", "n1=h:1=http://h,n2=h:1=http://h"], "names a peer address twice"],
+    [["--join"], "--members must name this node when it joins"],
+    [["--join=maybe", "--members", "n1=h:1=http://h"], "--join must be yes or no"],
     [["--peer-listen", "7001"], "--peer-listen must be host:port"],
     [["--heartbeat-ms", "20"], "--heartbeat-ms (20) must be at least --tick-ms (25)"],
     [["--heartbeat-ms", "200"], "--election-timeout-ms (600) must be at least 4 times --heartbeat-ms (200)"],

@@ -1,6 +1,6 @@
 /**
  * Key layout of the records, one line per kind. Client-chosen IDs contain no control characters, so `\0` separates.
- * Numbers are padded so that the order of keys is the order of numbers.
+ * Numbers are padded so that the order of keys is the order of numbers. `n` is the cluster's own (cluster/configuration.ts).
  */
 
 /** Sixteen decimal digits: enough for 2^53 − 1, ordered as the number. */

@@ -5,7 +5,8 @@
 import TinyQueue from "tinyqueue";
 import { Feed } from "../../cluster/feed.js";
 import { listChans, listStates, readChan, readState } from "../../cluster/queries.js";
-import type { Committed, Node, NodeStatus, Store } from "../../cluster/types.js";
+import type { MembershipRequest } from "../../cluster/membership.js";
+import type { Committed, MemberStatus, Node, Store } from "../../cluster/types.js";
 import { Waits } from "../../cluster/waits.js";
 import { SlctError } from "../../src/errors.js";
 import { dueOf } from "../../src/select/keys.js";
@@ -123,7 +124,8 @@ export function openLocalNode(metrics: () => Promise<string>): LocalNode {
     chans: (query) => listChans(store, query),
     watch: (id, done, options) => log.feed.watch(id, readState(store, id)?.state, done, options),
     events: (query) => log.feed.events(query),
-    cluster: () => Promise.resolve({ id: "test", nodes: [{ ...status(log), lagMs: 0, skewMs: 0, reachable: true }] }),
+    cluster: () => Promise.resolve({ id: "test", nodes: [status(log)], removed: [], changing: false }),
+    change: (request) => changeAlone(request, log.index),
     ready: () => log.outage === undefined,
     metrics,
     close: () => log.close(),
@@ -136,8 +138,17 @@ function fresh({ outage, index }: LocalLog, stale: boolean, minIndex: number): P
   return Promise.resolve();
 }
 
-function status({ index, nowMs }: LocalLog): NodeStatus {
+/** As a cluster of one whose only member leads. */
+function changeAlone(request: MembershipRequest, index: number): ReturnType<Node["change"]> {
+  if (request.kind === "transfer" && request.id === "local") return Promise.resolve({ index, changed: false });
+  if (request.kind === "add") return Promise.resolve({ index, changed: true });
+  if (request.id === "local") return Promise.reject(new SlctError("busy", "local is the last voter"));
+  return Promise.reject(new SlctError("not_found", `${request.id} is not a member`));
+}
+
+function status({ index, nowMs }: LocalLog): MemberStatus {
   return {
+    ...{ instance: "instance-1", voter: true, peer: "127.0.0.1:1", lagMs: 0, skewMs: 0, reachable: true },
     ...{ id: "local", api: "http://127.0.0.1", role: "leader", term: 1, leader: "local", version: "test" },
     ...{ lastIndex: index, commitIndex: index, appliedIndex: index, flushedIndex: index, dbBytes: 0, atMs: nowMs },
   };

@@ -6,7 +6,7 @@ import type { HandOut, Outcome } from "../../src/select/outcome.js";
 import type { State } from "../../src/select/types.js";
 import { SlctError } from "../../src/errors.js";
 import { openCallbacks, type CallbackEnd, type Callbacks, type CallbacksOptions } from "../../cluster/callbacks.js";
-import type { CallbackConfig } from "../../cluster/types.js";
+import type { CallbackConfig } from "../../cluster/node-config.js";
 import { onCleanUp } from "./cleanup.js";
 
 export const secret = Buffer.alloc(32, 7);

@@ -4,7 +4,7 @@ import { SlctError } from "../../src/errors.js";
 import type { Command } from "../../src/select/command.js";
 import type { Outcome } from "../../src/select/outcome.js";
 import type { CallbackEnd } from "../../cluster/callbacks.js";
-import type { CallbackConfig } from "../../cluster/types.js";
+import type { CallbackConfig } from "../../cluster/node-config.js";
 import { accepted, failed, handOut, openBench, put, secret, sum } from "./callbacks-bench.js";
 import { cleanUp } from "./cleanup.js";
 import { receive, type Answerer } from "./receiver.js";

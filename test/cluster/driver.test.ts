@@ -1,9 +1,11 @@
 import { configurationOf } from "../raft/messages.js";
 import { expect, it } from "vitest";
+import { readConfiguration } from "../../cluster/configuration.js";
 import { Driver } from "../../cluster/driver.js";
 import type { LogStore, Store } from "../../cluster/types.js";
 import { MemoryLog } from "../../raft/memory-log.js";
 import { Raft } from "../../raft/raft.js";
+import type { Configuration } from "../../raft/types.js";
 import { encodeEntry, stampEntry } from "../../src/codec.js";
 import { nameOf, named } from "./mesh.js";
 import { Engine } from "./engine.js";
@@ -49,10 +51,13 @@ async function open() {
     ...{ hardState: log.hardState, appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8 },
     ...{ uncommittedBytesMax: 1 << 20, preVote: false, checkQuorum: false },
   });
-  const { machine, view } = new Engine();
+  const engine = new Engine();
+  const { machine, view } = engine;
   const at = { appliedIndex: 0, appliedTerm: 0 };
   const advance = (index: number, term: number) => Object.assign(at, { appliedIndex: index, appliedTerm: term });
-  const store = Object.assign(at, { advance, get: (key: string) => view.get(key) }) as unknown as Store;
+  const put = (key: string, value: unknown) => view.put(key, value);
+  const store = Object.assign(at, { advance, put, get: (key: string) => view.get(key) }) as unknown as Store;
+  const configurations: Configuration[] = [];
   const seen = { applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] };
   const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
   const progressed: (() => void)[] = [];
@@ -66,6 +71,7 @@ async function open() {
         seen.stamps.push(nowMs);
         hooks.onApplied(nameOf(command));
       },
+      onConfiguration: (configuration) => configurations.push(configuration),
       onTerm: (term) => seen.terms.push(term),
       onReads: () => hooks.onReads(),
       onProgress: () => progressed.splice(0).forEach((resolve) => resolve()),
@@ -86,7 +92,7 @@ async function open() {
   raft.campaign();
   driver.wake();
   await progress();
-  return { driver, raft, log, writes, nextWrite, seen, hooks, propose, progress };
+  return { driver, raft, engine, log, writes, nextWrite, seen, configurations, hooks, propose, progress };
 }
 
 it("one write serves everything that came while another was under way", async () => {
@@ -145,6 +151,28 @@ it("log time never goes back", async () => {
   await progress();
   expect(seen.stamps).toEqual([6000, 6000, 7000, 7000]);
   expect(seen.terms).toEqual([1]);
+});
+
+it("a configuration becomes a record; what a removed node had parked goes with it, and the engine sees nothing else", async () => {
+  const { driver, raft, engine, configurations, progress, seen } = await open();
+  const ref = { node: "n2", epoch: 3, seq: 1 };
+  const demand = { kind: "demand", for: "poll", prefix: "", max: 1, leaseMs: 1000, park: true, ref } as const;
+  await engine.submit(demand);
+  expect(engine.machine.demandCount).toBe(1);
+  const member = { id: "n2", peer: "h:1", api: "http://h" };
+  for (const change of [{ kind: "add", member } as const, { kind: "remove", id: "n2" } as const]) {
+    expect(raft.changeMembers(change).ok).toBe(true);
+    driver.wake();
+    await progress();
+  }
+  expect(configurations.map(({ members, removed }) => [members.length, removed])).toEqual([
+    [2, []],
+    [1, ["n2"]],
+  ]);
+  expect(readConfiguration(engine)).toEqual(configurations[1]);
+  expect(engine.machine.demandCount).toBe(0);
+  expect(seen.applied).toEqual(["forget"]);
+  expect(seen.fatal).toEqual([]);
 });
 
 it("a failed write is fatal: nothing that was in it is applied, and nothing runs afterwards", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Duties } from "../../cluster/duties.js";
 import { Timers } from "../../cluster/timers.js";
+import { votersOf } from "../../raft/configuration.js";
 import { SlctError } from "../../src/errors.js";
 import type { Settings } from "../../src/select/types.js";
 import { Engine, settings, settled } from "./engine.js";
@@ -14,12 +15,14 @@ afterEach(() => {
 });
 
 const forgetAfterMs = 4000;
+const promoteAfterMs = 1000;
 
 function open(wanted: Settings = settings) {
   const mesh = new Mesh(["n1", "n2", "n3"]);
   const { raft } = mesh.node("n1");
   const engine = new Engine();
   const errors: string[] = [];
+  const prepared = { yes: true };
   const timers = new Timers({
     store: { get: (key) => engine.get(key), range: (options) => Promise.resolve(engine.range(options)) },
     submit: engine.submit,
@@ -29,6 +32,7 @@ function open(wanted: Settings = settings) {
   });
   const duties = new Duties({
     ...{ raft, store: engine, timers, settings: wanted, forgetAfterMs, submit: engine.submit },
+    ...{ promoteAfterMs, isPrepared: () => prepared.yes, logger: { info: () => undefined } },
     onError: (message) => errors.push(message),
   });
   /** Time passes for the leader, its followers answering or not. */
@@ -43,7 +47,8 @@ function open(wanted: Settings = settings) {
   };
   const kinds = () =>
     engine.commands.map((command) => (command.kind === "forget" ? `forget ${command.node}` : command.kind));
-  return { mesh, raft, engine, duties, errors, pass, kinds };
+  const voters = () => votersOf(raft.configuration);
+  return { mesh, raft, engine, duties, errors, prepared, pass, kinds, voters };
 }
 
 describe("the settings", () => {
@@ -109,6 +114,51 @@ describe("a silent follower", () => {
     await pass(6000);
     expect(kinds()).toEqual(["forget n3"]);
   });
+});
+
+describe("a learner", () => {
+  const member = { id: "n4", peer: "n4:1", api: "http://n4" };
+
+  it("votes once it has been up to date for a while", async () => {
+    const { mesh, raft, duties, pass, voters } = open();
+    mesh.elect("n1");
+    duties.onTerm(1);
+    mesh.join("n4");
+    expect(raft.changeMembers({ kind: "add", member }).ok).toBe(true);
+    await pass(promoteAfterMs);
+    expect(voters()).toEqual(["n1", "n2", "n3"]);
+    await pass(300);
+    expect(voters()).toEqual(["n1", "n2", "n3", "n4"]);
+    expect(raft.status().changing).toBe(false);
+  });
+
+  it("does not vote while it is silent, nor before it knows whom the others have met", async () => {
+    const { mesh, raft, duties, prepared, pass, voters } = open();
+    mesh.elect("n1");
+    duties.onTerm(1);
+    mesh.join("n4");
+    mesh.isolate("n4");
+    raft.changeMembers({ kind: "add", member });
+    await pass(5000);
+    expect(voters()).not.toContain("n4");
+    prepared.yes = false;
+    mesh.heal();
+    await pass(5000);
+    expect(voters()).not.toContain("n4");
+    prepared.yes = true;
+    await pass(2000);
+    expect(voters()).toContain("n4");
+  });
+});
+
+it("a removed member is not forgotten once more", async () => {
+  const { mesh, raft, duties, pass, kinds } = open();
+  mesh.elect("n1");
+  duties.onTerm(1);
+  mesh.isolate("n3");
+  raft.changeMembers({ kind: "remove", id: "n3" });
+  await pass(10_000);
+  expect(kinds()).toEqual([]);
 });
 
 it("the clock hand stops with the leadership", async () => {

@@ -78,6 +78,8 @@ const message = fc.oneof(
   fc.record({ type: fc.constant("TimeoutNow" as const), ...envelope }),
 );
 
+const instance = fc.uuid();
+
 const status = fc.record(
   {
     id,
@@ -93,9 +95,13 @@ const status = fc.record(
     dbBytes: uint,
     atMs: fc.double({ min: 0, max: 1e15, noNaN: true }).map((n) => n + 0),
     version: id,
+    instance,
+    instances: fc.array(fc.tuple(id, instance), { maxLength: 6 }),
   },
   {
     requiredKeys: [
+      "instance",
+      "instances",
       "id",
       "api",
       "role",
@@ -122,6 +128,13 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
     proposals: fc.array(fc.record({ seq: uint, data }), { maxLength: 6 }),
   }),
   fc.record({
+    kind: fc.constant("refused" as const),
+    epoch: uint,
+    term,
+    seqs: fc.array(uint, { maxLength: 40 }),
+    reason: fc.constantFrom(...(["not_leader", "overloaded", "disk_low", "state_mismatch"] as const)),
+  }),
+  fc.record({
     kind: fc.constant("snapshot" as const),
     step: fc.constantFrom(...(["offer", "wanted", "done", "failed"] as const)),
     id: fc.uuid(),
@@ -130,11 +143,24 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
     lastTerm: term,
   }),
   fc.record({
-    kind: fc.constant("refused" as const),
-    epoch: uint,
-    term,
-    seqs: fc.array(uint, { maxLength: 40 }),
-    reason: fc.constantFrom(...(["not_leader", "overloaded", "disk_low", "state_mismatch"] as const)),
+    kind: fc.constant("ask" as const),
+    number: uint,
+    request: fc.oneof(
+      fc.record({ kind: fc.constant("add" as const), id, peer: id, api: id }),
+      fc.record({ kind: fc.constantFrom("remove" as const, "transfer" as const), id }),
+    ),
+  }),
+  fc.record({
+    kind: fc.constant("told" as const),
+    number: uint,
+    answer: fc.oneof(
+      fc.record({ ok: fc.constant(true as const), index: uint, changed: fc.boolean() }),
+      fc.record({
+        ok: fc.constant(false as const),
+        code: fc.constantFrom(...(["again", "exists", "not_found", "busy", "not_ready", "too_many"] as const)),
+        message: id,
+      }),
+    ),
   }),
   status.map((one) => ({ kind: "status" as const, status: one })),
 );
@@ -157,6 +183,8 @@ function parseAll(parser: FrameParser, chunk: Buffer): (Frame | "ping")[] {
   }
   return found;
 }
+
+const instanceA = "instance-of-a";
 
 describe("frames", () => {
   it("come back as they were sent", () => {
@@ -309,8 +337,12 @@ describe("decodeFrame refuses", () => {
     ["a snapshot, which no peer may order to install", raw([0, 9, "a", "b", 5, 7, 4, []])],
     ["indexes beyond the safe integers", raw(append(2 ** 53 - 1, 1, 1, [1, 0], []))],
     ["half a hint", raw([0, 3, "a", "b", 5, 1, false, 0, [1]])],
-    ["half a state hash", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, 1, null, 1, 1, "v"])],
-    ["a role that is none", raw([3, "a", "b", 4, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v"])],
+    ["half a state hash", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, 1, null, 1, 1, "v", instanceA, []])],
+    ["an instance that is none", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", "x", []])],
+    ["half an instance", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, ["b"]])],
+    ["a request that is none", raw([4, 1, 3, "a", "", ""])],
+    ["an answer that is none", raw([5, 1, false, 9, "no"])],
+    ["a role that is none", raw([3, "a", "b", 4, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, []])],
   ])("%s", (_, bytes) => {
     expect(() => decodeFrame(bytes)).toThrow(FrameError);
   });
@@ -318,9 +350,11 @@ describe("decodeFrame refuses", () => {
   it("accepts the frame that the table above damages", () => {
     expect(decodeFrame(raw(heartbeat))).toMatchObject({ kind: "raft", message: { type: "Heartbeat", context: 2 } });
     expect(decodeFrame(raw(append(1, 1, 1, [1, 9], [0]), Buffer.alloc(9)))).toMatchObject({ kind: "raft" });
-    expect(decodeFrame(raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v"]))).toMatchObject({
-      kind: "status",
-    });
+    expect(decodeFrame(raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, []]))).toMatchObject(
+      {
+        kind: "status",
+      },
+    );
   });
 });
 

@@ -6,7 +6,7 @@ import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Member } from "../../cluster/node.js";
 import { openNode } from "../../cluster/start.js";
-import type { NodeConfig } from "../../cluster/types.js";
+import type { NodeConfig } from "../../cluster/node-config.js";
 import type { SlctError } from "../../src/errors.js";
 import type { Command } from "../../src/select/command.js";
 import type { Outcome } from "../../src/select/outcome.js";
@@ -37,7 +37,7 @@ function open(id: string): Promise<Member> {
   const config: NodeConfig = {
     ...{ id, clusterId: "c", dataDir: join(root, id), settings },
     members: ids.map((one) => ({ id: one, peer: "127.0.0.1:0", api: `http://${one}` })),
-    ...{ tickMs: 10, electionTicks: 20, heartbeatTicks: 2, requestTimeoutMs: 5000, leaderGraceMs: 2500 },
+    ...{ join: false, tickMs: 10, electionTicks: 20, heartbeatTicks: 2, requestTimeoutMs: 5000, leaderGraceMs: 2500 },
     ...{ proposalsMax: 1000, proposalBytesMax: 1 << 24, waitsMax: 1000, eventsMax: 1000 },
     ...{ logSegmentBytes: 1 << 20, logTailBytes: 1 << 20, overlayBytesMax: 1 << 20 },
     callback: {

@@ -151,14 +151,14 @@ export class MeshNode {
 
   #apply(): void {
     if (this.stalled) return;
-    for (const { index, term, data } of this.#waiting.splice(0)) {
+    for (const { index, term, data, kind } of this.#waiting.splice(0)) {
       if (term !== this.#term) {
         this.#term = term;
         this.applied.push(`term ${term}`);
         this.proposals.onTerm(term);
       }
       this.appliedIndex = index;
-      if (data.length === 0) continue;
+      if (data.length === 0 || kind !== undefined) continue;
       const { origin, command } = decodeEntry(data);
       this.applied.push(nameOf(command));
       const outcome = { ok: true, answer: { kind: "done" } } as const;
@@ -173,7 +173,7 @@ export function overWire(frame: Frame): Frame {
 }
 
 export class Mesh {
-  readonly nodes: ReadonlyMap<NodeId, MeshNode>;
+  readonly nodes: Map<NodeId, MeshNode>;
   /** Everything that was ever sent. */
   readonly sent: Sent[] = [];
   #queue: Sent[] = [];
@@ -181,6 +181,11 @@ export class Mesh {
 
   constructor(ids: readonly NodeId[], limits: Limits = {}) {
     this.nodes = new Map(ids.map((id) => [id, new MeshNode(id, { mesh: this, voters: ids, limits })]));
+  }
+
+  /** A node that is in no configuration yet. */
+  join(id: NodeId): void {
+    this.nodes.set(id, new MeshNode(id, { mesh: this, voters: [], limits: {} }));
   }
 
   node(id: NodeId): MeshNode {

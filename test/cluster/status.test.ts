@@ -11,9 +11,17 @@ afterEach(() => {
 });
 
 const said: Omit<NodeStatus, "stateHash" | "dbBytes" | "atMs"> = {
+  ...{ instance: "instance-1", instances: [] },
   ...{ id: "n1", api: "http://n1", role: "leader", term: 3, leader: "n1", version: "1" },
   ...{ lastIndex: 9, commitIndex: 9, appliedIndex: 9, flushedIndex: 9 },
 };
+
+const memberOf = (id: string) => ({ id, voter: id !== "n3", peer: `${id}:1`, api: `http://${id}` });
+const all = ["n1", "n2", "n3"].map(memberOf);
+let members = all;
+beforeEach(() => {
+  members = all;
+});
 
 function open() {
   const sent: { to: string; status: NodeStatus }[] = [];
@@ -31,7 +39,8 @@ function open() {
   };
   const board = new StatusBoard({
     ...{
-      others: ["n2", "n3"],
+      self: members[0] as (typeof members)[0],
+      members: () => members,
       store,
       own: () => said,
       clock: () => Date.now(),
@@ -96,5 +105,41 @@ it("shows the others as last heard, their clocks compared", async () => {
     { id: "n2", lagMs: 3000, skewMs: -100, reachable: true },
     { id: "n3", lagMs: 3500, skewMs: 250, reachable: false },
   ]);
+  board.close();
+});
+
+it("follows the members: one that was never heard of is shown, one that left is not, and is told nothing", async () => {
+  const { board, sent, hashes } = open();
+  board.onStatus("n3", { ...said, id: "n3", dbBytes: 1, atMs: startMs + 250 });
+  members = [memberOf("n1"), memberOf("n2")];
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(sent.map(({ to }) => to)).toEqual(["n2"]);
+  expect(board.skewMs()).toBe(0);
+  const shown = board.all();
+  hashes[0]?.resolve();
+  expect((await shown).map(({ id, reachable, voter, peer }) => ({ id, reachable, voter, peer }))).toEqual([
+    { id: "n1", reachable: true, voter: true, peer: "n1:1" },
+    { id: "n2", reachable: false, voter: true, peer: "n2:1" },
+  ]);
+  board.close();
+});
+
+it("a node that nobody has let in shows itself, as one that does not vote", async () => {
+  const { board, hashes } = open();
+  members = [];
+  const shown = board.all();
+  hashes[0]?.resolve();
+  expect((await shown).map(({ id, voter }) => ({ id, voter }))).toEqual([{ id: "n1", voter: false }]);
+  board.close();
+});
+
+it("knows which instances a member has met", () => {
+  const { board } = open();
+  const met = [["n1", "first-one"] as const, ["n2", "second-one"] as const];
+  expect(board.knowsInstances("n2", met)).toBe(false);
+  board.onStatus("n2", { ...said, id: "n2", dbBytes: 1, atMs: startMs, instances: [["n1", "first-one"]] });
+  expect(board.knowsInstances("n2", met)).toBe(true);
+  board.onStatus("n2", { ...said, id: "n2", dbBytes: 1, atMs: startMs, instances: [["n1", "other-one"]] });
+  expect(board.knowsInstances("n2", met)).toBe(false);
   board.close();
 });

@@ -1,0 +1,17 @@
+/**
+ * What the consensus core keeps to, unless a test or the simulator says otherwise.
+ */
+import type { RaftOptions } from "../raft/types.js";
+
+export type RaftLimits = Pick<
+  RaftOptions,
+  "appendBytesMax" | "inflightMax" | "uncommittedBytesMax" | "preVote" | "checkQuorum"
+>;
+
+export const raftLimits: RaftLimits = {
+  appendBytesMax: 1024 * 1024,
+  inflightMax: 64,
+  uncommittedBytesMax: 64 * 1024 * 1024,
+  preVote: true,
+  checkQuorum: true,
+};
