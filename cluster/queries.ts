@@ -16,6 +16,9 @@ export interface ChanRecord {
   readonly oldestWaiterMs?: number;
 }
 
+/** What a query needs of the store. */
+export type Readable = Pick<Store, "get" | "range">;
+
 /** Records looked at for one page, so that a rare status cannot make a request read everything. */
 const scanMax = 10_000;
 const pageMax = 1000;
@@ -23,18 +26,18 @@ const lastPoint = "\u{10ffff}";
 /** Waiters followed to find the states that wait on a channel. */
 const walkMax = 10_000;
 
-export function readState(store: Store, id: string): StateRecord | undefined {
+export function readState(store: Readable, id: string): StateRecord | undefined {
   const state = store.get(keys.state(id)) as State | undefined;
   return state === undefined || state.anonymous !== undefined ? undefined : withData(store, state);
 }
 
-export function readChan(store: Store, id: string): ChanRecord | undefined {
+export function readChan(store: Readable, id: string): ChanRecord | undefined {
   const chan = store.get(keys.chan(id)) as Chan | undefined;
   return chan && withOldest(store, chan);
 }
 
 export async function listStates(
-  store: Store,
+  store: Readable,
   query: { prefix: string; status?: Status; chan?: string; cursor?: string; limit: number },
 ): Promise<{ states: StateRecord[]; cursor?: string }> {
   const wanted = ({ id, status, anonymous }: State) =>
@@ -56,7 +59,7 @@ export async function listStates(
 }
 
 export async function listChans(
-  store: Store,
+  store: Readable,
   query: { prefix: string; cursor?: string; limit: number },
 ): Promise<{ chans: ChanRecord[]; cursor?: string }> {
   const chans: ChanRecord[] = [];
@@ -70,7 +73,7 @@ export async function listChans(
 
 /** Visits records under a prefix in key order; returns the cursor if it stopped before the end. */
 async function scan(
-  store: Pick<Store, "range">,
+  store: Readable,
   root: string,
   query: { prefix: string; cursor?: string; limit: number },
   visit: (value: unknown) => { id: string; full: boolean },
@@ -103,7 +106,7 @@ function successor(prefix: string): string {
   return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
 }
 
-function statesOn(store: Store, id: string): State[] {
+function statesOn(store: Readable, id: string): State[] {
   const chan = store.get(keys.chan(id)) as Chan | undefined;
   const found = new Map<string, State>();
   for (const head of [chan?.sendq.head, chan?.recvq.head]) {
@@ -118,12 +121,12 @@ function statesOn(store: Store, id: string): State[] {
   return [...found.values()].sort((a, b) => compareKeys(a.id, b.id));
 }
 
-function withData(store: Store, state: State): StateRecord {
+function withData(store: Readable, state: State): StateRecord {
   const data = store.get(keys.data(state.id)) as Raw | undefined;
   return data === undefined ? { state } : { state, data };
 }
 
-function withOldest(store: Store, chan: Chan): ChanRecord {
+function withOldest(store: Readable, chan: Chan): ChanRecord {
   const heads = [chan.sendq.head, chan.recvq.head].flatMap((key) =>
     key === undefined ? [] : [(store.get(key) as Waiter).sinceMs],
   );
