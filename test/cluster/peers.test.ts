@@ -51,7 +51,7 @@ describe("peers", () => {
     expect(b.frames.at(-1)?.frame).toMatchObject({ kind: "raft", message: { entries: [{ index: 1 }] } });
   });
 
-  it("send a heartbeat past a queue of entries", async () => {
+  it("G9 a heartbeat passes a queue of entries", async () => {
     const { nodes } = await cluster(["a", "b"]);
     const [a, b] = all(nodes) as [Witness, Witness];
     const data = Buffer.alloc(4 * 1024 * 1024);
@@ -108,7 +108,7 @@ describe("peers", () => {
     expect(a.events).toContainEqual({ kind: "rejected", status: 409, reason: "a later start of this node is known" });
   });
 
-  it("notice a peer that hangs, while another is served", async () => {
+  it("G8 a peer that hangs is noticed, and delays nobody else", async () => {
     const { nodes, relays } = await cluster(["a", "b", "c"]);
     const [a, , c] = all(nodes) as [Witness, Witness, Witness];
     relays[1]?.hang();
