@@ -1,0 +1,229 @@
+/**
+ * Who makes the faults: draws them, or takes them from a schedule, and carries them out.
+ */
+import type { NodeId } from "../raft/types.js";
+import type { Rate, SimConfig } from "./config.js";
+import type { Loop } from "./loop.js";
+import type { Network } from "./network.js";
+import type { SimNode } from "./node.js";
+import { Random, streamSeed } from "./random.js";
+import type { Schedule, TimedFault } from "./schedule.js";
+import type { Trace } from "./trace.js";
+
+export interface Victims {
+  readonly config: SimConfig;
+  readonly loop: Loop;
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly nodes: readonly SimNode[];
+  readonly schedule: Schedule;
+}
+
+export class Nemesis {
+  readonly #victims: Victims;
+  #stopped = false;
+  /** Ends of faults that are still under way. */
+  readonly #ends = new Set<() => void>();
+
+  constructor(victims: Victims) {
+    this.#victims = victims;
+  }
+
+  /** Begins, from now on. */
+  start(): void {
+    const { schedule, loop } = this.#victims;
+    const given = schedule.timed;
+    if (given === undefined) this.#drawAll();
+    else for (const fault of given) loop.after(fault.atMs - loop.nowMs, () => this.#carryOut(fault));
+  }
+
+  /** No more faults, and those under way are over: nodes are started, links heal. */
+  stop(): void {
+    this.#stopped = true;
+    for (const end of [...this.#ends]) end();
+    this.#victims.network.calm();
+    for (const { disk } of this.#victims.nodes) {
+      disk.failsNext = undefined;
+      disk.fullUntilMs = 0;
+      disk.stalledUntilMs = 0;
+    }
+  }
+
+  #drawAll(): void {
+    const { config } = this.#victims;
+    const { network, disk, crash, pause, clockStep } = config;
+    this.#recur("crash", crash, (random, atMs) => ({
+      ...{ kind: "crash", atMs, node: this.#any(random), forMs: random.exponential(crash.forMs) },
+      ...{ write: random.chance(0.5) ? "kept" : "lost", polite: random.chance(0.5) },
+    }));
+    this.#recur("pause", pause, (random, atMs) => ({
+      ...{ kind: "pause", atMs, node: this.#any(random), forMs: random.exponential(pause.forMs) },
+    }));
+    this.#recur("cut", network.partition, (random, atMs) => ({
+      ...{ kind: "cut", atMs, links: this.#drawCut(random), forMs: random.exponential(network.partition.forMs) },
+    }));
+    this.#recur("clog", network.clog, (random, atMs) => ({
+      ...{ kind: "clog", atMs, from: this.#any(random), to: this.#any(random) },
+      forMs: random.exponential(network.clog.forMs),
+    }));
+    this.#recur("reset", network.reset, (random, atMs) => ({
+      ...{ kind: "reset", atMs, from: this.#any(random), to: this.#any(random) },
+    }));
+    this.#recur("step", clockStep, (random, atMs) => ({
+      ...{ kind: "step", atMs, node: this.#any(random), byMs: Math.round(random.between(-1, 1) * clockStep.byMs) },
+    }));
+    this.#recur("stall", disk.stall, (random, atMs) => ({
+      ...{ kind: "stall", atMs, node: this.#any(random), forMs: random.exponential(disk.stall.forMs) },
+    }));
+    this.#recur("diskError", disk.error, (random, atMs) => ({
+      ...{ kind: "diskError", atMs, node: this.#any(random), landed: random.chance(0.5) },
+      forMs: random.exponential(disk.error.forMs),
+    }));
+    this.#recur("diskFull", disk.full, (random, atMs) => ({
+      ...{ kind: "diskFull", atMs, node: this.#any(random), forMs: random.exponential(disk.full.forMs) },
+    }));
+    this.#recur("rot", disk.rot, (random, atMs) => ({ kind: "rot", atMs, node: this.#any(random) }));
+  }
+
+  #recur(name: string, { everyMs }: Rate, draw: (random: Random, atMs: number) => TimedFault): void {
+    if (everyMs === 0) return;
+    const { config, loop } = this.#victims;
+    const random = new Random(streamSeed(config.seed, name));
+    const again = (): void => {
+      loop.after(random.exponential(everyMs), () => {
+        if (this.#stopped) return;
+        this.#carryOut(draw(random, loop.nowMs));
+        again();
+      });
+    };
+    again();
+  }
+
+  #carryOut(fault: TimedFault): void {
+    if (this.#stopped || !this.#perform(fault)) return;
+    const { schedule, trace, loop } = this.#victims;
+    schedule.record(fault);
+    if (trace.isKept) trace.line(loop.nowMs, `fault ${JSON.stringify(fault)}`);
+  }
+
+  /** @returns false when it cannot be done */
+  #perform(fault: TimedFault): boolean {
+    const { network, loop } = this.#victims;
+    switch (fault.kind) {
+      case "crash":
+        return this.#crash(fault);
+      case "pause":
+        return this.#pause(fault);
+      case "cut":
+        for (const [from, to] of fault.links) network.cut(from, to);
+        this.#later(fault.forMs, () => {
+          for (const [from, to] of fault.links) network.heal(from, to);
+        });
+        return fault.links.length > 0;
+      case "clog":
+        network.clog(fault.from, fault.to, loop.nowMs + fault.forMs);
+        return true;
+      case "reset":
+        network.reset(fault.from, fault.to);
+        return true;
+      case "step":
+        this.#node(fault.node).clock.step(fault.byMs);
+        return true;
+      case "stall":
+        this.#node(fault.node).disk.stalledUntilMs = loop.nowMs + fault.forMs;
+        return true;
+      case "diskError":
+      case "diskFull":
+        return this.#failDisk(fault);
+      case "rot":
+        return this.#rot(fault);
+    }
+  }
+
+  #crash(fault: Extract<TimedFault, { kind: "crash" }>): boolean {
+    const node = this.#node(fault.node);
+    if (node.life === undefined) return false;
+    node.crash(fault);
+    this.#later(fault.forMs, () => node.start());
+    return true;
+  }
+
+  #pause(fault: Extract<TimedFault, { kind: "pause" }>): boolean {
+    const node = this.#node(fault.node);
+    const { life } = node;
+    if (life === undefined || node.isPaused) return false;
+    node.pause();
+    this.#later(fault.forMs, () => {
+      if (node.life === life) node.resume();
+    });
+    return true;
+  }
+
+  #failDisk(fault: Extract<TimedFault, { kind: "diskError" | "diskFull" }>): boolean {
+    const node = this.#node(fault.node);
+    if (node.life === undefined) return false;
+    if (fault.kind === "diskError") node.disk.failsNext = { landed: fault.landed };
+    else node.disk.fullUntilMs = this.#victims.loop.nowMs + fault.forMs;
+    // It ends by itself with its next write; whoever looks after it starts it again later.
+    this.#later(fault.forMs, () => {
+      node.disk.failsNext = undefined;
+      node.start();
+    });
+    return true;
+  }
+
+  /** As many disks keep what they were given as a quorum needs: what is lost on more is nobody's to recover. */
+  #rot(fault: Extract<TimedFault, { kind: "rot" }>): boolean {
+    const { nodes } = this.#victims;
+    const { disk } = this.#node(fault.node);
+    const rotten = nodes.filter((one) => one.disk.isRotten).length;
+    if (disk.isRotten || rotten >= Math.floor((nodes.length - 1) / 2) || disk.entries.length === 0) return false;
+    disk.rottenIndex = disk.cut.index + Math.ceil(disk.entries.length / 2);
+    return true;
+  }
+
+  #later(delayMs: number, end: () => void): void {
+    const once = (): void => {
+      if (this.#ends.delete(once)) end();
+    };
+    this.#ends.add(once);
+    this.#victims.loop.after(delayMs, once);
+  }
+
+  #drawCut(random: Random): readonly (readonly [NodeId, NodeId])[] {
+    const { nodes, config } = this.#victims;
+    const { partitionMode, oneWay } = config.network;
+    const ids = nodes.map(({ id }) => id);
+    const one = random.any(ids);
+    const share = random.next();
+    const away = new Set(
+      partitionMode === "one" || partitionMode === "bridge"
+        ? [one]
+        : partitionMode === "size"
+          ? ids.slice(0, 1 + Math.floor(share * (ids.length - 1)))
+          : ids.filter(() => random.chance(share)),
+    );
+    const links: [NodeId, NodeId][] = [];
+    for (const from of ids) {
+      for (const to of ids) {
+        if (from === to) continue;
+        // A bridge sees everybody, the others see nobody but the bridge and some neighbours.
+        const isCut =
+          partitionMode === "bridge"
+            ? !away.has(from) && !away.has(to) && from < to === share < 0.5
+            : away.has(from) !== away.has(to) && (!oneWay || away.has(from) === share < 0.5);
+        if (isCut) links.push([from, to]);
+      }
+    }
+    if (partitionMode !== "bridge" || oneWay) return links;
+    return [...links, ...links.map(([from, to]): [NodeId, NodeId] => [to, from])];
+  }
+
+  #any(random: Random): NodeId {
+    return (random.any(this.#victims.nodes) as SimNode).id;
+  }
+
+  #node(id: NodeId): SimNode {
+    return this.#victims.nodes.find((node) => node.id === id) as SimNode;
+  }
+}

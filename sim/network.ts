@@ -1,0 +1,287 @@
+/**
+ * The network: two connections (one per lane) from each node to each other, as cluster/peers.ts keeps them.
+ *
+ * A connection delivers in order and loses only what is under way when it breaks; the sender hears when it is up anew. For
+ * Raft messages, which must survive anything, it is worse on demand: they are lost, repeated and overtake each other.
+ */
+import type { Frame, PeersHandler } from "../cluster/types.js";
+import type { Message, NodeId } from "../raft/types.js";
+import type { NetworkConfig } from "./config.js";
+import type { Loop } from "./loop.js";
+import { drawAt, exponential, mix, streamSeed } from "./random.js";
+import type { Schedule } from "./schedule.js";
+
+/** A node, as far as the network has to do with it. */
+export interface Host {
+  readonly id: NodeId;
+  /** Its place among all nodes. */
+  readonly number: number;
+  /** Number of its process; undefined while there is none. */
+  readonly life: number | undefined;
+  readonly handler: PeersHandler | undefined;
+  /** Runs in the node as soon as it can, if that process still lives. */
+  enter(life: number, run: () => void): void;
+}
+
+type Lane = "control" | "bulk";
+
+interface Link {
+  readonly number: number;
+  readonly from: Host;
+  readonly to: Host;
+  readonly lane: Lane;
+  up: boolean;
+  /** Grows when it breaks: what belongs to an earlier one is lost. */
+  generation: number;
+  /** Process of the receiver that accepted it. */
+  toLife: number | undefined;
+  dialing: boolean;
+  dials: number;
+  sent: number;
+  underWay: number;
+  /** Arrival of the last frame: the next one may not overtake it. */
+  lastAtMs: number;
+  cloggedUntilMs: number;
+  /** Frames that wait for a cut to heal. */
+  held: { readonly frame: Frame; readonly generation: number }[];
+}
+
+const dialMs = { least: 2, mean: 100 };
+
+export class Network {
+  readonly #loop: Loop;
+  readonly #config: NetworkConfig;
+  readonly #schedule: Schedule;
+  readonly #hosts: readonly Host[];
+  readonly #byId: ReadonlyMap<NodeId, Host>;
+  readonly #links: Link[] = [];
+  /** Cuts that lie over each direction. */
+  readonly #cuts: number[];
+  readonly #seed: number;
+  #isCalm = false;
+  /** Called for every Raft message that leaves a node, delivered or not. */
+  readonly #onSent: (from: Host, message: Message) => void;
+  readonly #onDelivered: (from: Host, to: Host, frame: Frame) => void;
+
+  constructor(options: {
+    readonly loop: Loop;
+    readonly config: NetworkConfig;
+    readonly seed: number;
+    readonly schedule: Schedule;
+    readonly hosts: readonly Host[];
+    readonly onSent: (from: Host, message: Message) => void;
+    readonly onDelivered: (from: Host, to: Host, frame: Frame) => void;
+  }) {
+    const { hosts } = options;
+    this.#loop = options.loop;
+    this.#config = options.config;
+    this.#schedule = options.schedule;
+    this.#seed = streamSeed(options.seed, "network");
+    this.#hosts = hosts;
+    this.#byId = new Map(hosts.map((host) => [host.id, host]));
+    this.#onSent = options.onSent;
+    this.#onDelivered = options.onDelivered;
+    this.#cuts = hosts.flatMap(() => hosts.map(() => 0));
+    for (const from of hosts) {
+      for (const to of hosts) {
+        for (const lane of ["control", "bulk"] as const) this.#links.push(newLink(this.#links.length, from, to, lane));
+      }
+    }
+  }
+
+  /** From a live process of `from`. */
+  send(from: Host, toId: NodeId, frame: Frame): void {
+    if (frame.kind === "raft") this.#onSent(from, frame.message);
+    const to = this.#byId.get(toId);
+    if (to === undefined || to === from) return;
+    const link = this.#link(from, to, laneOf(frame));
+    if (!link.up) return;
+    const copy = copyOf(frame);
+    link.sent += 1;
+    const { sent } = link;
+    const seed = mix(this.#seed, link.number);
+    if (frame.kind === "raft" && !this.#isCalm) {
+      const isFull = link.underWay >= this.#config.capacity;
+      if (this.#schedule.drops(link.number, sent, () => isFull || drawAt(seed, 4 * sent) < this.#config.loss)) return;
+      const again = this.#schedule.replays(link.number, sent, () =>
+        drawAt(seed, 4 * sent + 1) < this.#config.replay
+          ? exponential(20 * this.#config.latencyMeanMs, drawAt(seed, 4 * sent + 2))
+          : undefined,
+      );
+      if (again !== undefined) this.#carry(link, copy, { delayMs: again, ordered: false });
+    }
+    const delayMs = this.#latencyMs(drawAt(seed, 4 * sent + 3));
+    this.#carry(link, copy, { delayMs, ordered: frame.kind !== "raft" || !this.#config.reorder });
+  }
+
+  /** The process of `host` begins: it dials the others, and they notice it. */
+  started(host: Host): void {
+    for (const link of this.#links) if (link.from === host || link.to === host) this.#dial(link);
+  }
+
+  /** The process of `host` is gone. `polite`: what it had sent arrives, and the others learn of it at once. */
+  stopped(host: Host, polite: boolean): void {
+    for (const link of this.#links) {
+      if (link.from === host) {
+        link.up = false;
+        if (!polite) link.generation += 1;
+      } else if (link.to === host && link.up) {
+        const { generation } = link;
+        const noticeMs = polite ? this.#config.latencyMinMs : this.#config.silentMs;
+        this.#loop.after(noticeMs, () => link.generation === generation && this.#break(link));
+      }
+    }
+  }
+
+  cut(fromId: NodeId, toId: NodeId): void {
+    this.#shift(fromId, toId, 1);
+    // Without answers the connections of the other direction are given up as well.
+    for (const link of this.#between(fromId, toId)) {
+      const { generation } = link;
+      this.#loop.after(this.#config.silentMs, () => {
+        if (link.generation === generation && link.up && this.#isCut(link)) this.#break(link);
+      });
+    }
+  }
+
+  heal(fromId: NodeId, toId: NodeId): void {
+    this.#shift(fromId, toId, -1);
+    for (const link of this.#between(fromId, toId)) {
+      if (this.#isBlocked(link.from, link.to)) continue;
+      for (const { frame, generation } of link.held.splice(0)) {
+        if (generation === link.generation)
+          this.#carry(link, frame, { delayMs: this.#config.latencyMinMs, ordered: true });
+      }
+      this.#dial(link);
+    }
+  }
+
+  clog(fromId: NodeId, toId: NodeId, untilMs: number): void {
+    for (const link of this.#links) {
+      if (link.from.id === fromId && link.to.id === toId) link.cloggedUntilMs = Math.max(link.cloggedUntilMs, untilMs);
+    }
+  }
+
+  /** Nothing is lost, repeated or held up any more. */
+  calm(): void {
+    this.#isCalm = true;
+    for (const link of this.#links) link.cloggedUntilMs = 0;
+  }
+
+  reset(fromId: NodeId, toId: NodeId): void {
+    for (const link of this.#links) if (link.from.id === fromId && link.to.id === toId) this.#break(link);
+  }
+
+  #carry(link: Link, frame: Frame, { delayMs, ordered }: { delayMs: number; ordered: boolean }): void {
+    const { generation } = link;
+    let atMs = Math.max(this.#loop.nowMs + delayMs, link.cloggedUntilMs);
+    if (ordered) {
+      atMs = Math.max(atMs, link.lastAtMs);
+      link.lastAtMs = atMs;
+    }
+    link.underWay += 1;
+    this.#loop.after(atMs - this.#loop.nowMs, () => {
+      link.underWay -= 1;
+      if (generation === link.generation) this.#arrive(link, frame);
+    });
+  }
+
+  #arrive(link: Link, frame: Frame): void {
+    const { from, to, toLife } = link;
+    if (this.#isBlocked(from, to)) {
+      if (frame.kind !== "raft" || this.#config.holdsCut) link.held.push({ frame, generation: link.generation });
+      return;
+    }
+    if (toLife === undefined || to.life !== toLife) return;
+    to.enter(toLife, () => {
+      this.#onDelivered(from, to, frame);
+      to.handler?.onFrame(from.id, frame);
+    });
+  }
+
+  #dial(link: Link): void {
+    if (link.dialing || link.from === link.to) return;
+    link.dialing = true;
+    link.dials += 1;
+    const draw = drawAt(mix(this.#seed, link.number + 1_000), link.dials);
+    this.#loop.after(dialMs.least + exponential(dialMs.mean, draw), () => {
+      link.dialing = false;
+      this.#open(link);
+    });
+  }
+
+  #open(link: Link): void {
+    const { from, to } = link;
+    if (from.life === undefined || to.life === undefined) return;
+    if (link.up && link.toLife === to.life) return;
+    // Tried again when it heals.
+    if (this.#isCut(link)) return;
+    link.up = true;
+    link.generation += 1;
+    link.toLife = to.life;
+    link.held = [];
+    from.enter(from.life, () => from.handler?.onLink(to.id));
+  }
+
+  #break(link: Link): void {
+    if (!link.up) return;
+    link.up = false;
+    link.generation += 1;
+    link.held = [];
+    this.#dial(link);
+  }
+
+  #latencyMs(draw: number): number {
+    return this.#config.latencyMinMs + exponential(this.#config.latencyMeanMs, draw);
+  }
+
+  #shift(fromId: NodeId, toId: NodeId, by: number): void {
+    const from = this.#byId.get(fromId);
+    const to = this.#byId.get(toId);
+    if (from === undefined || to === undefined) return;
+    const at = from.number * this.#hosts.length + to.number;
+    this.#cuts[at] = (this.#cuts[at] ?? 0) + by;
+  }
+
+  #isBlocked(from: Host, to: Host): boolean {
+    return this.#cuts[from.number * this.#hosts.length + to.number] !== 0;
+  }
+
+  #isCut({ from, to }: Link): boolean {
+    return this.#isBlocked(from, to) || this.#isBlocked(to, from);
+  }
+
+  #between(a: NodeId, b: NodeId): Link[] {
+    return this.#links.filter(({ from, to }) => (from.id === a && to.id === b) || (from.id === b && to.id === a));
+  }
+
+  #link(from: Host, to: Host, lane: Lane): Link {
+    return this.#links[2 * (from.number * this.#hosts.length + to.number) + (lane === "bulk" ? 1 : 0)] as Link;
+  }
+}
+
+function newLink(number: number, from: Host, to: Host, lane: Lane): Link {
+  return {
+    ...{ number, from, to, lane, up: false, generation: 0, toLife: undefined, dialing: false, dials: 0 },
+    ...{ sent: 0, underWay: 0, lastAtMs: 0, cloggedUntilMs: 0, held: [] },
+  };
+}
+
+/** As in cluster/peers.ts. */
+function laneOf(frame: Frame): Lane {
+  if (frame.kind === "forward") return "bulk";
+  return frame.kind === "raft" && frame.message.type === "AppendEntries" && frame.message.entries.length > 0
+    ? "bulk"
+    : "control";
+}
+
+/** Bytes that somebody may still write to are not shared between nodes. */
+function copyOf(frame: Frame): Frame {
+  if (frame.kind === "forward") {
+    return { ...frame, proposals: frame.proposals.map(({ seq, data }) => ({ seq, data: new Uint8Array(data) })) };
+  }
+  if (frame.kind !== "raft" || frame.message.type !== "AppendEntries" || frame.message.entries.length === 0)
+    return frame;
+  const entries = frame.message.entries.map((entry) => ({ ...entry, data: new Uint8Array(entry.data) }));
+  return { kind: "raft", message: { ...frame.message, entries } };
+}

@@ -1,0 +1,144 @@
+/**
+ * What clients were promised: every request with its end, checked against the log as it is committed.
+ *
+ * An answer names its entry and says what the replay says. What was refused with "nothing was done" is in no entry;
+ * nothing is in two. An end that is unknown is never taken for either. Source: openraft's oracle.rs, reliability N1–N4.
+ */
+import type { SlctError } from "../src/errors.js";
+import type { Origin } from "../src/codec.js";
+import type { Command } from "../src/select/command.js";
+import type { Committed, Waited } from "../cluster/types.js";
+import type { Index, NodeId } from "../raft/types.js";
+import { equal } from "./equal.js";
+import { canon } from "./model/verdict.js";
+import type { Reference, Replayed } from "./reference.js";
+import { check, Violation } from "./violation.js";
+
+/** One command on its way through one node. */
+export interface Attempt {
+  readonly origin: Origin;
+  readonly command: Command;
+  /** What was committed when it began: it can only come later. */
+  readonly after: Index;
+  /** Undefined: not committed so far. */
+  index: Index | undefined;
+  end: "open" | "answered" | "untouched" | "unknown";
+}
+
+export class Oracle {
+  readonly #reference: Reference;
+  readonly #attempts = new Map<string, Attempt>();
+  /** Own commands of nodes are committed too; none of them twice. */
+  readonly #committed = new Map<string, Index>();
+  answered = 0;
+  unknown = 0;
+  untouched = 0;
+
+  constructor(reference: Reference) {
+    this.#reference = reference;
+  }
+
+  begin(origin: Origin, command: Command): Attempt {
+    const attempt: Attempt = { origin, command, after: this.#reference.index, index: undefined, end: "open" };
+    this.#attempts.set(nameOf(origin), attempt);
+    return attempt;
+  }
+
+  /** An entry is committed. */
+  onCommitted({ index, command: entry }: Replayed): void {
+    if (entry === undefined) return;
+    const name = nameOf(entry.origin);
+    const before = this.#committed.get(name);
+    check(before === undefined, "a command is committed once", `${name} at ${before} and ${index}`);
+    this.#committed.set(name, index);
+    const attempt = this.#attempts.get(name);
+    if (attempt === undefined) return;
+    attempt.index = index;
+    if (!equal(entry.command, attempt.command))
+      throw new Violation("a command is what was sent", `${canon(entry.command)} for ${canon(attempt.command)}`);
+    check(attempt.end !== "untouched", "refused means nothing was done", `${name} is committed at ${index}`);
+    check(index > attempt.after, "linearizable", `${name} at ${index} began after ${attempt.after} was committed`);
+  }
+
+  onAnswer(attempt: Attempt, { index, outcome }: Committed): void {
+    this.answered += 1;
+    attempt.end = "answered";
+    check(attempt.index === index, "an answer names its entry", `${index}, committed at ${attempt.index}`);
+    const known = this.#reference.at(index)?.command?.applied.outcome;
+    if (!equal(known, outcome))
+      throw new Violation("an answer is that of its entry", `${index}: ${canon(outcome)}, replayed ${canon(known)}`);
+  }
+
+  onWaited(attempt: Attempt, waited: Waited): void {
+    this.answered += 1;
+    attempt.end = "answered";
+    const { index } = waited;
+    check(attempt.index !== undefined, "an answer names its entry", `${index} to what is not committed`);
+    const replayed = this.#reference.at(index)?.command?.applied;
+    check(replayed !== undefined, "an answer names its entry", `${index} is no command`);
+    const problem = problemOf(waited, attempt, { own: this.#reference.at(attempt.index)?.command?.applied, replayed });
+    if (problem !== undefined)
+      throw new Violation("an answer is that of its entry", `${problem}: ${canon(waited)} for ${canon(attempt)}`);
+  }
+
+  onError(attempt: Attempt, error: SlctError): void {
+    const isUntouched = error.code === "no_leader" || error.code === "overloaded";
+    if (!isUntouched) {
+      this.unknown += 1;
+      attempt.end = "unknown";
+      return;
+    }
+    this.untouched += 1;
+    attempt.end = "untouched";
+    check(
+      attempt.index === undefined,
+      "refused means nothing was done",
+      `${error.code}, committed at ${attempt.index}`,
+    );
+  }
+
+  /** A linearizable read of a node that has applied `applied`, asked when `committed` was committed. */
+  onRead(node: NodeId, applied: Index, committed: Index): void {
+    this.answered += 1;
+    check(applied >= committed, "linearizable", `${node} reads at ${applied}, begun when ${committed} was committed`);
+  }
+}
+
+type Applied = NonNullable<Replayed["command"]>["applied"];
+
+function problemOf(
+  waited: Waited,
+  attempt: Attempt,
+  { own, replayed }: { readonly own: Applied | undefined; readonly replayed: Applied },
+): string | undefined {
+  const isMine = (holders: readonly Origin[]): boolean => holders.some((ref) => equal(ref, refOf(attempt.command)));
+  switch (waited.kind) {
+    case "refused":
+    case "answer":
+      return equal(replayed.outcome, waited.outcome) ? undefined : "another outcome";
+    case "withdrawn":
+      return equal(own?.outcome, waited.outcome) ? undefined : "another outcome";
+    case "granted": {
+      const found = replayed.effects.some(
+        (effect) =>
+          effect.kind === "granted" && isMine(effect.demand.holders) && equal(effect.handOuts, waited.handOuts),
+      );
+      return found ? undefined : "not granted there";
+    }
+    case "result": {
+      const found = replayed.effects.some(
+        (effect) => effect.kind === "answered" && isMine(effect.holders) && equal(effect.result, waited.result),
+      );
+      return found ? undefined : "not answered there";
+    }
+  }
+}
+
+function refOf(command: Command): Origin | undefined {
+  if (command.kind === "demand") return command.ref;
+  return "wait" in command ? command.wait?.ref : undefined;
+}
+
+function nameOf({ node, epoch, seq }: Origin): string {
+  return `${node}.${epoch}.${seq}`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The second phase: a quorum of nodes works without faults from now on, the others are gone. It has to recover.
+ *
+ * Source: TigerBeetle's "liveness mode" (2023-07-06), reliability 3.3.
+ */
+import type { SimConfig } from "./config.js";
+import { equal } from "./equal.js";
+import type { Loop } from "./loop.js";
+import type { Network } from "./network.js";
+import type { SimNode } from "./node.js";
+import type { Oracle } from "./oracle.js";
+import { Random, streamSeed } from "./random.js";
+import type { Reference } from "./reference.js";
+import type { Verdict } from "./verdict.js";
+import { Violation } from "./violation.js";
+
+export interface Patients {
+  readonly config: SimConfig;
+  readonly loop: Loop;
+  readonly nodes: readonly SimNode[];
+  readonly network: Network;
+  readonly reference: Reference;
+  readonly oracle: Oracle;
+  readonly verdict: Verdict;
+}
+
+export class Recovery {
+  readonly #patients: Patients;
+  readonly #core: readonly SimNode[];
+  /** A request that was sent after the faults. */
+  #fresh: "unsent" | "open" | "answered" = "unsent";
+
+  constructor(patients: Patients) {
+    const { config, nodes } = patients;
+    const random = new Random(streamSeed(config.seed, "core"));
+    const sound = nodes.filter(({ disk }) => !disk.isRotten);
+    const size = Math.floor(nodes.length / 2) + 1;
+    const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
+    this.#patients = patients;
+    this.#core = order.slice(0, random.chance(0.5) ? size : nodes.length).map(({ node }) => node);
+  }
+
+  /** Clocks that were set wrong, requests that time out and timers that wait for a horizon all fit in. */
+  get limitMs(): number {
+    const { tickMs, electionTicks, requestTimeoutMs, clockStep } = this.#patients.config;
+    return 60 * electionTicks * tickMs + 4 * requestTimeoutMs + 60_000 + 2 * clockStep.byMs;
+  }
+
+  start(): void {
+    for (const node of this.#patients.nodes) {
+      if (!this.#core.includes(node)) node.crash({ write: "lost", polite: false });
+      else if (node.life === undefined) node.start();
+      else node.resume();
+    }
+    for (const node of this.#core) {
+      node.onExit = () => {
+        throw new Violation("recovery", `${node.id} ended without a fault`);
+      };
+    }
+  }
+
+  isDone(): boolean {
+    if (this.#fresh === "unsent") this.#send();
+    return this.#fresh === "answered" && this.#problem() === undefined;
+  }
+
+  /** @throws Violation when the cluster has not recovered, or not completely */
+  finish(): void {
+    const { reference, verdict } = this.#patients;
+    if (verdict.violation !== undefined) return;
+    const problem = this.#fresh === "answered" ? this.#problem() : "a fresh request is not answered";
+    if (problem !== undefined) throw new Violation("recovery", `${problem}: ${this.#describe()}`);
+    reference.finish();
+    for (const { id, store } of this.#core) {
+      const records = [...(store?.records ?? [])].sort(byKey);
+      if (!equal(records, [...reference.records.entries()].sort(byKey)))
+        throw new Violation("replicas agree", `${id} has other records at the end`);
+    }
+  }
+
+  #problem(): string | undefined {
+    const { reference } = this.#patients;
+    const leaders = this.#core.filter(({ raft }) => raft?.role === "leader");
+    const leader = leaders[0];
+    if (leader === undefined || leaders.length > 1) return `${leaders.length} leaders`;
+    const dueMs = leader.clock.wallMs(this.#patients.loop.nowMs) - 5_000;
+    for (const { id, raft, store, member } of this.#core) {
+      if (raft === undefined || store === undefined || member === undefined) return `${id} does not run`;
+      if (raft.leader !== leader.id || raft.term !== leader.raft?.term) return `${id} follows ${raft.leader}`;
+      if (store.appliedIndex !== reference.index) return `${id} has applied ${store.appliedIndex}`;
+      const { proposals, waits } = member.parts;
+      if (proposals.count > 0) return `${id} has ${proposals.count} proposals without an end`;
+      if (waits.count > 0) return `${id} has ${waits.count} waits without an end`;
+    }
+    for (const key of reference.records.deadlines.keys()) {
+      if (Number(key.slice(2, 18)) <= Math.min(dueMs, reference.nowMs - 5_000))
+        return `overdue: ${JSON.stringify(key)}`;
+    }
+    return undefined;
+  }
+
+  /** Asks until one is accepted: with a tiny limit some may be refused. */
+  #send(): void {
+    const { loop } = this.#patients;
+    const node = this.#core.find(({ member, raft }) => member !== undefined && raft?.leader !== null);
+    const { life, member } = node ?? {};
+    if (node === undefined || life === undefined || member === undefined) return;
+    this.#fresh = "open";
+    node.enter(life, () => {
+      member.submit({ kind: "make", chan: "fresh", buffer: 1 }).then(
+        ({ outcome }) => {
+          this.#fresh = outcome.ok ? "answered" : "unsent";
+        },
+        () => {
+          loop.after(100, () => (this.#fresh = "unsent"));
+        },
+      );
+    });
+  }
+
+  #describe(): string {
+    return this.#core
+      .map(({ id, raft, store, disk, isPaused, life }) => {
+        const role = raft === undefined ? "down" : `${raft.role} t${raft.term} of ${raft.leader}`;
+        return `${id}${isPaused ? " paused" : ""} ${life} ${role} commit ${raft?.commitIndex} applied ${store?.appliedIndex} log ${disk.lastIndex}`;
+      })
+      .join("; ");
+  }
+}
+
+function byKey([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : 1;
+}
