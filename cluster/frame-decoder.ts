@@ -122,13 +122,24 @@ function decodeProposals(reader: MsgpackReader, blobs: BlobReader): Forward[] {
   return proposals;
 }
 
-/** Terms and lengths of all, then the positions of those that hold configurations. */
-function decodeEntries(prevLogIndex: number, reader: MsgpackReader, blobs: BlobReader): Entry[] {
+/**
+ * Terms and lengths of all, then the positions of those that hold configurations. Indexes follow from the first, so there
+ * are no holes; terms of a log never fall.
+ */
+function decodeEntries(
+  { prevLogIndex, prevLogTerm }: { readonly prevLogIndex: number; readonly prevLogTerm: number },
+  reader: MsgpackReader,
+  blobs: BlobReader,
+): Entry[] {
   const entries: Entry[] = [];
+  let atLeast = prevLogTerm;
   const count = pairs(reader);
   if (!Number.isSafeInteger(prevLogIndex + count)) throw new FrameError("index out of range");
   for (let n = 1; n <= count; n++) {
-    entries.push({ index: prevLogIndex + n, term: reader.uint(termMax), data: blobs.next(reader.uint()) });
+    const term = reader.uint(termMax);
+    if (term < atLeast) throw new FrameError("entries of falling terms");
+    atLeast = term;
+    entries.push({ index: prevLogIndex + n, term, data: blobs.next(reader.uint()) });
   }
   let last = -1;
   for (let left = reader.array(frameItemsMax); left > 0; left--) {
@@ -155,7 +166,7 @@ function decodeMessage(fields: number, reader: MsgpackReader, blobs: BlobReader)
     case "AppendEntries": {
       const prev = { prevLogIndex: reader.uint(), prevLogTerm: reader.uint(termMax) };
       const leaderCommit = reader.uint();
-      return { type, ...envelope, ...prev, leaderCommit, entries: decodeEntries(prev.prevLogIndex, reader, blobs) };
+      return { type, ...envelope, ...prev, leaderCommit, entries: decodeEntries(prev, reader, blobs) };
     }
     case "AppendEntriesResponse": {
       const base = { prevLogIndex: reader.uint(), success: reader.bool(), matchIndex: reader.uint() };

@@ -32,12 +32,11 @@ const entry = fc.record(
 const appendEntries = fc
   .tuple(fc.record({ ...envelope, prevLogTerm: term, leaderCommit: uint }), index)
   .chain(([head, prevLogIndex]) =>
-    fc.array(entry, { maxLength: 6 }).map((list) => ({
-      type: "AppendEntries" as const,
-      ...head,
-      prevLogIndex,
-      entries: list.map((entry, n) => ({ index: prevLogIndex + 1 + n, ...entry })),
-    })),
+    fc.array(entry, { maxLength: 6 }).map((list) => {
+      const [prevLogTerm = 0, ...terms] = [head.prevLogTerm, ...list.map((one) => one.term)].sort((a, b) => a - b);
+      const entries = list.map((one, n) => ({ ...one, index: prevLogIndex + 1 + n, term: terms[n] ?? prevLogTerm }));
+      return { type: "AppendEntries" as const, ...head, prevLogIndex, prevLogTerm, entries };
+    }),
   );
 
 const message = fc.oneof(

@@ -15,6 +15,13 @@ async function alone() {
   return open("a", members);
 }
 
+/** From b to a, after an entry of term 1. */
+function append(terms: readonly number[]): Frame {
+  const entries = terms.map((term, at) => ({ index: 2 + at, term, data: Buffer.from("x") }));
+  const position = { prevLogIndex: 1, prevLogTerm: 1, leaderCommit: 0 };
+  return { kind: "raft", message: { type: "AppendEntries", from: "b", to: "a", term: 3, ...position, entries } };
+}
+
 describe("the peer port", () => {
   it.each<[number, string, string]>([
     [412, "another cluster", head(hello({ "slct-cluster": "other" }))],
@@ -71,7 +78,9 @@ describe("the peer port", () => {
     ["a message to another member", Buffer.concat(encodeFrame(heartbeat("b", "c")).pieces)],
     ["a forward of another origin", Buffer.concat(encodeFrame(forward("c", 1)).pieces)],
     ["a forward of another start", Buffer.concat(encodeFrame({ ...forward("b", 1), epoch: 2 } as Frame).pieces)],
-  ])("closes a link that carries %s, and counts it", async (_, bytes) => {
+    ["entries of falling terms", Buffer.concat(encodeFrame(append([2, 1])).pieces)],
+    ["an entry of a term before that of the one it follows", Buffer.concat(encodeFrame(append([0])).pieces)],
+  ])("E18 closes a link that carries %s, and counts it", async (_, bytes) => {
     const a = await alone();
     const socket = await dial(a.peers.port, hello());
     socket.write(Buffer.concat([...encodeFrame(heartbeat("b", "a", 1)).pieces, bytes]));
