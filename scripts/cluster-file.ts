@@ -9,6 +9,8 @@ import { freePorts } from "./free-ports.js";
 
 export interface ClusterMember {
   readonly id: string;
+  /** Default: the loopback address. */
+  readonly host?: string;
   readonly apiPort: number;
   readonly peerPort: number;
 }

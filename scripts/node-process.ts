@@ -16,8 +16,17 @@ export interface NodeProcess {
   readonly logFile: string;
   /** Resolves with a description of how the process ended. */
   readonly ended: Promise<string>;
+  /** Over the channel between parent and child. */
+  send(message: object): void;
   /** SIGTERM, and SIGKILL if that is not enough. Resolves when the process is gone. */
   stop(): Promise<void>;
+}
+
+/** How a node is run, where that is not the plain way. */
+export interface Launch {
+  /** What comes before the flags of the node; default: this Node.js and the node's entry. */
+  readonly command?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const mainFile = fileURLToPath(new URL("../src/main.js", import.meta.url));
@@ -25,7 +34,7 @@ const mainFile = fileURLToPath(new URL("../src/main.js", import.meta.url));
 const stopMs = 8000;
 
 export function apiOf(member: ClusterMember): string {
-  return `http://${loopback}:${member.apiPort}`;
+  return `http://${member.host ?? loopback}:${member.apiPort}`;
 }
 
 /** @param nodeFlags passed on as they are */
@@ -34,6 +43,7 @@ export function startNode(
   cluster: ClusterFile,
   member: ClusterMember,
   nodeFlags: readonly string[],
+  launch: Launch = {},
 ): NodeProcess {
   const dataDir = join(dir, member.id);
   const logFile = join(dataDir, "node.log");
@@ -41,20 +51,23 @@ export function startNode(
   const log = openSync(logFile, "a", 0o600);
   // The IPC channel carries nothing: that it breaks tells the node that nobody looks after it any more.
   // Options of node itself (--cpu-prof, --max-old-space-size) are meant for the nodes.
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, mainFile, ...flagsOf(cluster, member, dataDir), ...nodeFlags],
-    {
-      stdio: ["ignore", log, log, "ipc"],
-      env: { SLCT_CALLBACK_SECRETS: cluster.webhookSecret, ...process.env },
-    },
-  );
+  const { command = [process.execPath, ...process.execArgv, mainFile], env } = launch;
+  const [program = "", ...before] = command;
+  const child = spawn(program, [...before, ...flagsOf(cluster, member, dataDir, nodeFlags), ...nodeFlags], {
+    stdio: ["ignore", log, log, "ipc"],
+    env: { SLCT_CALLBACK_SECRETS: cluster.webhookSecret, ...process.env, ...env },
+  });
   closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
   });
-  return { id: member.id, api: apiOf(member), pid: child.pid ?? 0, logFile, ended, stop: () => stop(child, ended) };
+  return {
+    ...{ id: member.id, api: apiOf(member), pid: child.pid ?? 0, logFile, ended },
+    // A node that is gone hears nothing.
+    send: (message) => void child.send(message, () => undefined),
+    stop: () => stop(child, ended),
+  };
 }
 
 /** The last lines of a node's log, for a person. */
@@ -62,11 +75,12 @@ export function logTail(node: NodeProcess, lines = 12): string {
   return readFileSync(node.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
 }
 
-function flagsOf(cluster: ClusterFile, member: ClusterMember, dataDir: string): string[] {
-  const members = cluster.members.map((one) => `${one.id}=${loopback}:${one.peerPort}=${apiOf(one)}`);
+function flagsOf(cluster: ClusterFile, member: ClusterMember, dataDir: string, nodeFlags: readonly string[]): string[] {
+  const members = cluster.members.map((one) => `${one.id}=${one.host ?? loopback}:${one.peerPort}=${apiOf(one)}`);
+  const allowed = nodeFlags.includes("--callback-allow") ? [] : ["--callback-allow", "127.0.0.0/8,::1,localhost"];
   return [
     ...["--id", member.id, "--cluster-id", cluster.clusterId, "--data-dir", dataDir, "--members", members.join(",")],
-    ...["--host", loopback, "--port", String(member.apiPort), "--callback-allow", "127.0.0.0/8,::1,localhost"],
+    ...["--host", member.host ?? loopback, "--port", String(member.apiPort), ...allowed],
   ];
 }
 

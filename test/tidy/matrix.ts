@@ -55,19 +55,31 @@ export const matrix: readonly Row[] = [
   { from: /^src\/(main|config|options|option-kinds|shutdown)\.ts$/, may: [anything] },
   { from: /^src\/(errors|invariant)\.ts$/, may: [] },
   { from: /^src\/codec\.ts$/, may: [/^msgpackr$/], mayTypes: [/^src\/select\/(types|command|outcome)\.ts$/] },
+  { from: /^chaos\/node\.ts$/, may: [/^chaos\//, /^cluster\/failpoint\.ts$/, /^src\/main\.ts$/] },
+  {
+    from: /^chaos\//,
+    may: [
+      /^chaos\//,
+      /^scripts\/(cluster-file|cluster-status|node-process|free-ports)\.ts$/,
+      /^cluster\/failpoint\.ts$/,
+      builtin,
+    ],
+    mayTypes: [/^api\/contract\.ts$/],
+  },
   { from: /^(scripts|test)\//, may: [anything] },
   { from: /^[^/]+$/, may: [anything] },
 ];
 
 /** Nobody depends on the edges: programs, configuration, scripts, tests. */
 const edges: readonly { readonly target: RegExp; readonly from: RegExp }[] = [
-  { target: /^src\/main\.ts$/, from: /^$/ },
+  { target: /^src\/main\.ts$/, from: /^chaos\/node\.ts$/ },
   {
     target: /^src\/(config|options|option-kinds|shutdown)\.ts$/,
     from: /^(src\/(main|config|options|option-kinds|shutdown)\.ts|(scripts|test)\/)/,
   },
   { target: /^sim\//, from: /^(sim|scripts|test)\// },
-  { target: /^scripts\//, from: /^(scripts|test)\// },
+  { target: /^chaos\//, from: /^(chaos|scripts|test)\// },
+  { target: /^scripts\//, from: /^(chaos|scripts|test)\// },
   { target: /^test\//, from: /^test\// },
 ];
 
