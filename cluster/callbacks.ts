@@ -15,6 +15,7 @@ import { Circuits, type Attempt } from "./callback-circuit.js";
 import { createResolve, type Resolve } from "./callback-dns.js";
 import { sanitise } from "./callback-failure.js";
 import { parseAllow } from "./callback-guard.js";
+import { failpoint } from "./failpoint.js";
 import type { CallbackConfig } from "./node-config.js";
 import type { Committed } from "./types.js";
 import { parseSecret, webhookHeaders, webhookId, type WebhookSecret } from "./webhook.js";
@@ -203,7 +204,9 @@ export class Callbacks {
     const id = webhookId(job.id, job.handOut.state.version);
     const signed = webhookHeaders({ id, atMs: now(), body, secrets: this.#secrets });
     const headers = { ...signed, "slct-node": encodeURIComponent(nodeId) };
+    failpoint("callbacks.before-call");
     const result = await this.#caller.call({ uri: job.uri, headers, body, signal: this.#stop.signal });
+    failpoint("callbacks.after-call");
     this.#circuits.ended(attempt, result.kind !== "failed" || !result.unreachable, now());
     onEnd(await this.#settle(job, result));
   }
@@ -265,7 +268,9 @@ export class Callbacks {
     const { propose, now, random } = this.#options;
     for (let delayMs = retryMs.first; ; delayMs = Math.min(retryMs.max, delayMs * 2)) {
       try {
-        return (await propose(command)).outcome;
+        const { outcome } = await propose(command);
+        failpoint("callbacks.after-propose");
+        return outcome;
       } catch (error) {
         if (!(error instanceof SlctError)) throw error;
         if (this.#closing || now() >= job.leaseEndsMs) return undefined;

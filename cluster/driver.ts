@@ -12,6 +12,7 @@ import type { Raft } from "../raft/raft.js";
 import type { Configuration, Entry, Message, ReadState, Ready } from "../raft/types.js";
 import { applyConfiguration } from "./configuration.js";
 import { systemTime, type Time } from "./environment.js";
+import { failpoint } from "./failpoint.js";
 import type { LogStore, Store } from "./types.js";
 
 /** One entry, applied here. */
@@ -118,7 +119,9 @@ export class Driver {
   }
 
   async #turn(ready: Ready): Promise<void> {
+    failpoint("driver.before-send");
     for (const message of ready.messages) this.#host.send(message);
+    failpoint("driver.after-send");
     const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
     try {
@@ -128,7 +131,9 @@ export class Driver {
       await write;
     }
     if (write !== undefined) this.#host.observeSync((this.#time.nowMs() - startedMs) / 1000, ready.entries.length);
+    failpoint("driver.before-answer");
     for (const message of ready.messagesAfterPersist) this.#host.send(message);
+    failpoint("driver.after-answer");
     this.#raft.persisted(ready);
     // Turns without a write (a replay, reads) would follow each other without ever letting messages and ticks in.
     if (write === undefined) await new Promise<void>((resolve) => this.#time.soon(resolve));
@@ -137,6 +142,7 @@ export class Driver {
   #write(ready: Ready): Promise<void> | undefined {
     if (ready.hardState === undefined && ready.entries.length === 0) return undefined;
     const { hardState, entries } = ready;
+    failpoint(hardState === undefined ? "driver.before-persist-entries" : "driver.before-persist-vote");
     return this.#log.append(hardState === undefined ? { entries } : { hardState, entries });
   }
 
@@ -153,7 +159,9 @@ export class Driver {
       }
       const { nowMs, origin, command } = decodeEntry(entry.data);
       if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+      failpoint("driver.before-apply");
       const applied = this.#machine.apply({ index: entry.index, nowMs: this.#nowMs, command });
+      failpoint("driver.after-apply");
       this.#store.advance(entry.index, entry.term);
       this.#host.onApplied({ index: entry.index, term: entry.term, nowMs: this.#nowMs, origin, command, applied });
     }
@@ -163,7 +171,9 @@ export class Driver {
 
   /** The record changes, and what a node that is removed by it had parked goes in the same entry. */
   #configure({ index, term, data }: Entry): void {
+    failpoint("driver.before-configure");
     const { before, after } = applyConfiguration(this.#store, data);
+    failpoint("driver.after-configure");
     const gone = after.removed.filter((id) => before?.removed.includes(id) !== true);
     const nowMs = this.#nowMs;
     const forgotten = gone.map((node) => {

@@ -10,6 +10,7 @@ import { decodeEntry, stampEntry } from "../src/codec.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId, Term } from "../raft/types.js";
 import { admits, type Restriction } from "./admission.js";
+import { failpoint } from "./failpoint.js";
 import type { Forward, Refused } from "./types.js";
 
 /** Why the leader takes less than everything just now. */
@@ -94,10 +95,12 @@ export class Intake {
     if (admitted.length === 0) return;
     const nowMs = clock();
     for (const { data } of admitted) stampEntry(data, nowMs);
+    failpoint("intake.before-propose");
     const proposed = raft.propose(
       admitted.map(({ data }) => data),
       this.#term,
     );
+    failpoint("intake.after-propose");
     if (proposed.ok) return;
     if (proposed.reason === "transferring") source.held.push(...admitted);
     else this.#refuse(source, admitted, "overloaded");

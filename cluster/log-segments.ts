@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { invariant } from "../src/invariant.js";
+import { failpoint } from "./failpoint.js";
 import type { Files, LogFile } from "./files.js";
 import { decodeSegmentHeader, encodeSegmentHeader, pageBytes } from "./log-format.js";
 
@@ -94,6 +95,7 @@ export class SegmentFiles {
   async recycle(segments: readonly Segment[]): Promise<void> {
     const { files, dir, segmentBytes } = this.#options;
     for (const { file } of segments) {
+      failpoint("segments.before-purge");
       await file.close();
       if (file.bytes === segmentBytes && this.#spares.length < sparesMax) {
         const spare = join(dir, `${++this.#spareNumber}.spare`);
@@ -103,6 +105,7 @@ export class SegmentFiles {
         await files.remove(file.path);
       }
     }
+    failpoint("segments.after-purge");
     await files.syncDirectory(dir);
   }
 
@@ -121,7 +124,9 @@ export class SegmentFiles {
     await file.write([page], 0);
     await file.close();
     const path = join(dir, segmentName(sequence));
+    failpoint("segments.before-rename");
     await files.rename(file.path, path);
+    failpoint("segments.after-rename");
     await files.syncDirectory(dir);
     return openSegment(files, path);
   }

@@ -3,6 +3,7 @@
  */
 import { invariant } from "../src/invariant.js";
 import type { Index, Term } from "../raft/types.js";
+import { failpoint } from "./failpoint.js";
 import {
   align,
   encodeBatch,
@@ -82,7 +83,9 @@ export class LogWriter {
       const count = this.#fitting(rest);
       const opening = this.#begun ? [] : [this.record("begin", this.#beginBody())];
       const { offset } = this.#cursor;
+      failpoint("log.before-write");
       const places = await this.#writeBatch([...opening, ...rest.slice(0, count)]);
+      failpoint("log.after-write");
       if (!this.#begun) this.#pool.prepare(this.segment + 1);
       this.#begun = true;
       const offsets = places.slice(opening.length).map((place) => offset + place);
@@ -111,7 +114,9 @@ export class LogWriter {
   async #roll(records: readonly LogRecord[]): Promise<void> {
     const first = recordBytes(this.#beginBody().length + numberBytes) + recordBytes(records[0]?.body.length ?? 0);
     const next = await this.#pool.take(this.segment + 1, pageBytes + align(first, pageBytes) + sealBytes);
+    failpoint("log.before-seal");
     await this.#writeBatch([this.record("seal", nothing)]);
+    failpoint("log.after-seal");
     this.#sealed = this.#cursor.prev;
     this.#begun = false;
     this.#current = next;

@@ -14,6 +14,7 @@ import type { Outcome } from "../src/select/outcome.js";
 import type { NodeId, Term } from "../raft/types.js";
 import { isHousekeeping } from "./admission.js";
 import { systemTime, type Time } from "./environment.js";
+import { failpoint } from "./failpoint.js";
 import type { Committed, Forward, Refused } from "./types.js";
 
 interface Proposal extends Forward {
@@ -134,7 +135,9 @@ export class Proposals {
       proposal.copies++;
       proposal.queued = false;
     }
+    failpoint("proposals.before-send");
     for (const part of split(batch)) this.#options.send(leader, term, part);
+    failpoint("proposals.after-send");
   }
 
   /** The entry of one of our proposals was applied here. */
@@ -143,7 +146,9 @@ export class Proposals {
     if (proposal === undefined) return;
     this.#close(proposal);
     this.#options.observe((this.#time.nowMs() - proposal.startedMs) / 1000);
+    failpoint("proposals.before-ack");
     proposal.resolve(committed);
+    failpoint("proposals.after-ack");
   }
 
   /** With `not_leader`, another copy that was sent may have been taken before; any other reason speaks for all copies. */

@@ -3,6 +3,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { failpoint } from "./failpoint.js";
 
 /** The text; undefined if there is no such file. */
 export function readIfThere(file: string): string | undefined {
@@ -21,7 +22,9 @@ export function replaceFile(file: string, text: string): void {
   writeSync(fd, text);
   fsyncSync(fd);
   closeSync(fd);
+  failpoint("file.before-rename");
   renameSync(temporary, file);
+  failpoint("file.after-rename");
   const dir = openSync(dirname(file), "r");
   fsyncSync(dir);
   closeSync(dir);

@@ -4,6 +4,7 @@
 import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Level } from "level";
+import { failpoint } from "./failpoint.js";
 import { absent, type Overlay, type Slot } from "./overlay.js";
 import { appliedKey, encodeApplied, encodeRecord, type AppliedMark } from "./store-record.js";
 
@@ -43,7 +44,9 @@ export async function writeGeneration(
     }
   }
   batch.put(appliedKey, encodeApplied(mark));
+  failpoint("store.before-flush");
   await batch.write({ sync: true });
+  failpoint("store.after-flush");
 }
 
 function baseOf(key: string, { base }: Slot, sumOf: (key: string) => number): number {

@@ -8,6 +8,7 @@ import TinyQueue from "tinyqueue";
 import { dueOf, keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import { systemTime, type Cancel, type Time } from "./environment.js";
+import { failpoint } from "./failpoint.js";
 import type { Committed, Store } from "./types.js";
 
 export interface TimersOptions {
@@ -134,7 +135,9 @@ export class Timers {
           await new Promise<void>((resolve) => this.#time.soon(resolve));
         } else {
           this.#options.observeLateness((this.#options.clock() - dueOf(first)) / 1000);
+          failpoint("timers.before-propose");
           await this.#options.submit({ kind: "expire", keys: due });
+          failpoint("timers.after-propose");
         }
         if (reign !== this.#reign) return;
         // Stamped by a clock that is behind: it gets some time.

@@ -9,6 +9,7 @@ import type { Command } from "../src/select/command.js";
 import type { Effect, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Ref, Result } from "../src/select/types.js";
 import { pause, systemTime, type Time } from "./environment.js";
+import { failpoint } from "./failpoint.js";
 import type { Committed, Waitable, Waited } from "./types.js";
 
 type Accepted = Extract<Outcome, { ok: true }>;
@@ -114,7 +115,9 @@ export class Waits {
       } else if (effect.kind === "answered") {
         if (wait) arrive(wait, { kind: "result", index, result: effect.result });
       } else if (wait) {
+        failpoint("waits.before-hand-out");
         arrive(wait, { kind: "granted", index, handOuts: effect.handOuts, shared: holders.length > 1 });
+        failpoint("waits.after-hand-out");
       } else if (holders.length === 1 && index > replayedTo) {
         this.#giveBack(effect.handOuts);
       }
@@ -179,6 +182,7 @@ export class Waits {
   async #withdraw(parked: Parked): Promise<Waited> {
     const { ref, wait, index, outcome, handsOut, signal } = parked;
     let withdrawnIndex: number | undefined;
+    failpoint("waits.before-withdraw");
     try {
       withdrawnIndex = (await this.#options.submit({ kind: "withdraw", refs: [ref], waited: !signal.aborted })).index;
     } catch {
