@@ -14,6 +14,12 @@ export function describe(frame: Frame): string {
       return `refused t${frame.term} ${frame.reason} ${frame.seqs.join()}`;
     case "status":
       return "status";
+    case "snapshot":
+      return `snapshot ${frame.step} ${frame.index}/${frame.lastTerm}`;
+    case "ask":
+      return `ask ${frame.number} ${JSON.stringify(frame.request)}`;
+    case "told":
+      return `told ${frame.number} ${JSON.stringify(frame.answer)}`;
   }
 }
 

@@ -4,6 +4,7 @@
  * Writes are batches. One is durable when it completes; a crash before that keeps all of it or nothing, an error leaves
  * open which. Source: reliability 0.1–0.3 for what real disks and LevelDB do.
  */
+import { Instances } from "../cluster/instances.js";
 import { StorageError } from "../cluster/storage-error.js";
 import type { LogStore } from "../cluster/types.js";
 import type { Entry, HardState, Index, Term } from "../raft/types.js";
@@ -25,6 +26,8 @@ export class Disk {
   hardState: HardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
   /** Starts of the node. */
   epoch = 0;
+  /** Which directory of each other node this one has met. */
+  readonly instances = new Instances();
   /** Flushed records, and the entry they reflect. */
   readonly records = new Map<string, unknown>();
   mark: { index: Index; term: Term } = { index: 0, term: 0 };
@@ -57,6 +60,13 @@ export class Disk {
     this.entries.length = first.index - this.cut.index - 1;
     if (this.rottenIndex !== undefined && this.rottenIndex >= first.index) this.rottenIndex = undefined;
     for (const entry of entries) this.entries.push(entry);
+  }
+
+  /** Everything goes; what follows comes behind `index`. */
+  reset(index: Index, term: Term): void {
+    this.entries = [];
+    this.cut = { index, term };
+    this.rottenIndex = undefined;
   }
 
   compact(index: Index): void {
@@ -153,6 +163,18 @@ export class SimLog implements LogStore {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#host.config.compacts) this.#disk.compact(index);
     return Promise.resolve();
+  }
+
+  reset(index: Index, term: Term): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#disk.reset(index, term);
+    return Promise.resolve();
+  }
+
+  bytesFrom(index: Index): number {
+    let bytes = 0;
+    for (const entry of this.#disk.entries) if (entry.index >= index) bytes += entry.data.length;
+    return bytes;
   }
 
   close(): Promise<void> {

@@ -7,7 +7,8 @@ import { Registry } from "prom-client";
 import type { Member } from "../cluster/node.js";
 import { startNode } from "../cluster/start.js";
 import { StorageError } from "../cluster/storage-error.js";
-import type { NodeConfig, PeersHandler } from "../cluster/types.js";
+import type { NodeConfig } from "../cluster/node-config.js";
+import type { PeersHandler } from "../cluster/types.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId } from "../raft/types.js";
 import type { Buggify } from "./buggify.js";
@@ -192,6 +193,10 @@ export class SimNode {
       }),
     );
     const random = new Random(streamSeed(mix(config.seed, this.number), `raft ${life}`));
+    const identity = {
+      ...{ clusterId: "sim", nodeId: this.id, instance: `instance-${this.id}`, epoch: life },
+      members: this.#nodeConfig.members,
+    };
     const secret = new Random(streamSeed(config.seed, `secret ${this.number} ${life}`));
     process.member = await startNode(
       this.#nodeConfig,
@@ -220,12 +225,16 @@ export class SimNode {
               if (this.#process !== process || process.fatal !== undefined) return;
               verdict.guard(() => network().send(this, to, frame));
             },
+            setMembers: () => undefined,
+            pull: () => {
+              throw new Error("there are no streams here");
+            },
             queuedBytes: () => 0,
             close: () => Promise.resolve(),
           });
         },
       },
-      { epoch: life, log, store, machine },
+      { identity, instances: this.disk.instances, log, store, machine },
     );
     process.raft = process.member.parts.raft;
     checks().started(this);

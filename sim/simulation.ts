@@ -2,7 +2,7 @@
  * One run: a cluster, its clients and its faults, all out of one configuration; then the faults end for a quorum, and the
  * cluster has to recover.
  */
-import type { NodeConfig } from "../cluster/types.js";
+import type { NodeConfig } from "../cluster/node-config.js";
 import { Buggify } from "./buggify.js";
 import { Clients } from "./clients.js";
 import type { SimConfig } from "./config.js";
@@ -165,7 +165,7 @@ function nodeConfigOf(config: SimConfig, at: number): NodeConfig {
     ...{ id: idOf(at), clusterId: "sim", dataDir: "", members, tickMs, electionTicks, heartbeatTicks },
     ...{ requestTimeoutMs: config.requestTimeoutMs, leaderGraceMs: config.leaderGraceMs },
     ...{ proposalsMax, proposalBytesMax: 1 << 26, waitsMax, settings: config.settings, eventsMax: 100 },
-    ...{ logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20 },
+    ...{ join: false, logTailBytes: 0, logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20 },
     callback: {
       ...{ slots: 0, timeoutMs: 1_000, responseBytesMax: 1_000, allow: [], secrets: [] },
       backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },
