@@ -45,8 +45,7 @@ export function campaign(core: Core, force = false): void {
  * Voters may. So may one whose removal is in its log and not known to be committed: it may be the only one to have that
  * entry, and then nobody else can win (dissertation 4.2.2, figure 4.6). Its own vote does not count.
  */
-function mayLead({ id, log, options }: Core): boolean {
-  if (options.needsSnapshot === true) return false;
+function mayLead({ id, log }: Core): boolean {
   const { latest, before } = log.configurations;
   return latest.voters.includes(id) || (before?.voters.includes(id) ?? false);
 }

@@ -28,6 +28,9 @@ export function changeMembers(core: Core, change: MemberChange, term?: Term): Me
   core.uncommittedBytes += data.length;
   core.replicationDue = true;
   followMembers(core);
+  const promoted = change.kind === "promote" ? core.progress.get(change.id) : undefined;
+  // Its silence counts from now on, or the leader might be deposed by its own change.
+  if (promoted !== undefined) promoted.heardAt = core.tick;
   // With a voter less, fewer are a quorum.
   releaseConfirmed(core);
   advanceCommitIndex(core);

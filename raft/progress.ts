@@ -1,5 +1,5 @@
 /**
- * What a leader knows about one follower, and the flow control that follows from it. Owns all writes of {@link Progress}.
+ * What a leader knows about one follower, and the flow control that follows from it. Owns mode, positions and window.
  *
  * Probe: the common prefix is unknown, one AppendEntries at a time. Replicate: it is known, a window of them is under
  * way and `nextIndex` runs ahead. Snapshot: what it needs is cut off here; it is sent no entries, only asked with every
@@ -61,14 +61,15 @@ export function isPaused({ mode, probeSent, poked, inflight }: Progress): boolea
   return mode === "probe" ? probeSent : inflight.count >= inflight.max;
 }
 
-/** What it needs next is cut off here. */
-export function becomeSnapshot(progress: Progress): void {
+/** What it needs next is cut off here; it is asked about the entry before `firstIndex`. */
+export function becomeSnapshot(progress: Progress, firstIndex: Index): void {
+  if (progress.mode !== "snapshot") progress.snapshotAsked = false;
   progress.mode = "snapshot";
-  progress.snapshotAsked = false;
+  progress.nextIndex = Math.max(progress.nextIndex, firstIndex);
   clear(progress.inflight);
 }
 
-/** Asked where its log stands, from `nextIndex` on if that is above what it has; after its next sign of life. */
+/** After its next sign of life it is asked whether its log goes up to the one before `nextIndex`, or what it acknowledged. */
 export function becomeProbe(progress: Progress, nextIndex: Index): void {
   progress.mode = "probe";
   progress.probeSent = true;

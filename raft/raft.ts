@@ -12,6 +12,7 @@ import { campaign, countOwnVote, tickElection, tickQuorumCheck } from "./electio
 import { receive } from "./gate.js";
 import { sendHeartbeats } from "./heartbeat.js";
 import { changeMembers } from "./membership.js";
+import { becomeProbe } from "./progress.js";
 import { askRead, expireReads, openRound, startRound } from "./reads.js";
 import { advanceCommitIndex, replicate } from "./replication.js";
 import { onInstallSnapshot, snapshotFailed } from "./snapshot.js";
@@ -70,6 +71,11 @@ export class Raft {
     return this.#core.log.configurations.latest.configuration;
   }
 
+  /** A snapshot is about to be installed: this core has come to rest, and the host has to replace it. */
+  get installing(): boolean {
+    return this.#core.installing;
+  }
+
   /** Messages that were refused because no correct member sends them. */
   get protocolErrors(): number {
     return this.#core.protocolErrors;
@@ -108,7 +114,7 @@ export class Raft {
    */
   propose(data: readonly Uint8Array[], term?: Term): Proposed {
     const core = this.#core;
-    if (core.role !== "leader") return { ok: false, reason: "not_leader" };
+    if (core.role !== "leader" || core.options.needsSnapshot === true) return { ok: false, reason: "not_leader" };
     if (term !== undefined && term !== core.term) return { ok: false, reason: "stale_term" };
     if (core.transfer !== undefined) return { ok: false, reason: "transferring" };
     let bytes = 0;
@@ -144,6 +150,12 @@ export class Raft {
   /** The transfer of a snapshot to a follower of `snapshotsTo` has ended, well or not: its log is looked at again. */
   snapshotFailed(id: NodeId): void {
     snapshotFailed(this.#core, id);
+  }
+
+  /** What was sent to this member lately may be lost: its log is asked anew from what it has acknowledged on. */
+  unreachable(id: NodeId): void {
+    const progress = this.#core.progress.get(id);
+    if (progress?.mode === "replicate") becomeProbe(progress, progress.matchIndex + 1);
   }
 
   /** Asks for a linearizable read; the answer comes as a ReadState with this context. Contexts should increase. */

@@ -52,8 +52,7 @@ function isCutOff({ log }: Core, progress: Progress): boolean {
 /** The host hears of it once, and not before the follower is there to take it. */
 function askForSnapshot(core: Core, progress: Progress): void {
   const { log, tick, options } = core;
-  if (progress.mode !== "snapshot") becomeSnapshot(progress);
-  progress.nextIndex = Math.max(progress.nextIndex, log.firstIndex());
+  becomeSnapshot(progress, log.firstIndex());
   if (progress.snapshotAsked || tick - progress.heardAt >= options.electionTicks) return;
   progress.snapshotAsked = true;
   core.outbox.snapshotsTo.push(progress.id);
@@ -142,10 +141,11 @@ export function advanceCommitIndex(core: Core): void {
   core.uncommittedBytes -= log.bytesBetween(counted, index);
   if (before < core.termStart) releaseDeferred(core);
   const { latest } = log.configurations;
-  if (latest.index <= index && !latest.voters.includes(core.id)) resign(core);
+  const removed = latest.index <= index && !latest.voters.includes(core.id);
+  if (removed || core.options.needsSnapshot === true) resign(core);
 }
 
-/** The own removal is committed: this node has led up to here, and no further (dissertation 4.2.2). */
+/** The own removal is committed, or this node could not apply what it commits: it leads no further (dissertation 4.2.2). */
 function resign(core: Core): void {
   const { voters } = core.log.configurations.latest;
   const best = [...core.progress.values()]

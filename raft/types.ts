@@ -164,8 +164,10 @@ export interface RaftOptions {
   /** Entries up to here were applied before the restart and are not handed out again. */
   readonly appliedIndex: Index;
   /**
-   * The applied records are lost, the log is not: this node votes and appends, but never campaigns, hands out nothing as
-   * committed, and takes the next snapshot that its log goes on from. `appliedIndex` is 0 then.
+   * The applied records are lost, the log is not: this node votes and appends, hands out nothing as committed, and takes the
+   * next snapshot that its log goes on from. It leads only to bring its log to the others, as nobody else might win, and
+   * hands over at once. `appliedIndex` is 0 then, and `configuration` that of the start of the log or later; an older one
+   * would elect the wrong leader, so if it is not known it has to be empty, and this node does not campaign at all.
    */
   readonly needsSnapshot?: boolean;
   /** Upper bound of the entry bytes of one AppendEntries (one entry is always allowed). */

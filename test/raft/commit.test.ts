@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Term } from "../../raft/types.js";
+import { remove } from "./changes.js";
 import { accepted, appendEntries, brief, heartbeat, only, vote } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
@@ -206,6 +207,17 @@ describe("F: committing", () => {
     const node = new TestNode({ terms: [1, 1, 1] });
     node.step(heartbeat(1, { commit: 3 }), heartbeat(1, { commit: 1 }), appendEntries(1, [3, 1], [], { commit: 2 }));
     expect(node.raft.commitIndex).toBe(3);
+  });
+
+  test("F10 what waits for a member is committed when that is removed and the others are enough", () => {
+    const node = new TestNode({ voters: ["n1", "n2"] }).elect();
+    node.step(accepted(1, 1));
+    node.propose("hello");
+    expect(node.raft.commitIndex).toBe(1);
+    node.raft.changeMembers(remove("n2"));
+    expect(node.raft.commitIndex).toBe(2);
+    node.pump();
+    expect([node.raft.commitIndex, node.applied.length]).toEqual([3, 3]);
   });
 
   test("F11 followers learn a new commit index at once, without waiting for a heartbeat", () => {

@@ -56,6 +56,20 @@ describe("G: flow control and overload", () => {
     expect(network.node("n1").raft.status().progress["n3"]?.mode).toBe("replicate");
   });
 
+  test("G5 a follower whose link broke is asked again from what it acknowledged on", () => {
+    const node = replicating();
+    node.propose("a", "b");
+    node.step(accepted(1, 2));
+    node.propose("c");
+    expect(node.raft.status().progress["n2"]).toMatchObject({ mode: "replicate", matchIndex: 2, nextIndex: 5 });
+    node.raft.unreachable("n2");
+    expect(node.raft.status().progress["n2"]).toMatchObject({ mode: "probe", nextIndex: 3 });
+    expect(toN2(node.propose("d"))).toEqual([]);
+    expect(toN2(node.step(heartbeatResponse(1, 0)))).toEqual(["AE(2,1)[1,1,1] c2"]);
+    node.raft.unreachable("n9");
+    new TestNode().raft.unreachable("n2");
+  });
+
   test("G6 what is not committed is bounded, what opens a term is free", () => {
     const node = replicating({ uncommittedBytesMax: 1024 });
     const one = new Uint8Array(1);
@@ -78,6 +92,27 @@ describe("G: flow control and overload", () => {
     network.heal();
     network.tick("n1");
     expect(network.node("n1").raft.status().progress["n3"]).toMatchObject({ mode: "replicate", matchIndex: 1 });
+  });
+
+  test("G8 a follower that takes everything and answers nothing holds back nobody", () => {
+    const network = new Network(3, { inflightMax: 2 });
+    network.campaign("n1");
+    network.allow = ({ from }) => from !== "n3";
+    for (let at = 0; at < 20; at += 1) network.propose("n1", `x${at}`);
+    expect(network.commits().slice(0, 2)).toEqual([21, 21]);
+    network.heal();
+    network.tick("n1", 3);
+    expect(network.commits()).toEqual([21, 21, 21]);
+  });
+
+  test("G9 heartbeats carry no entries and leave although as much as possible is under way", () => {
+    const node = replicating({ inflightMax: 1, appendBytesMax: 10 });
+    node.propose("0123456789", "0123456789", "0123456789");
+    expect(toN2(node.propose("x"))).toEqual([]);
+    node.raft.tick();
+    const beats = only(node.take().messages, "Heartbeat");
+    expect(beats.map(({ to }) => to)).toEqual(["n2", "n3"]);
+    expect(beats.every((message) => !("entries" in message))).toBe(true);
   });
 
   test("proposals of one turn travel in one message, and one answer covers one turn", () => {

@@ -3,10 +3,12 @@
  * quiet. Every step is watched by {@link Invariants}.
  */
 
-import type { Message, NodeId } from "../../raft/types.js";
+import { noConfiguration } from "../../raft/configuration.js";
+import type { MemberChange, MemberChanged, Message, NodeId } from "../../raft/types.js";
 import { Invariants } from "./invariants.js";
 import { brief } from "./messages.js";
 import { TestNode, type NodeSetup } from "./node.js";
+import { snapshotOf } from "./snapshots.js";
 
 export class Network {
   readonly nodes = new Map<NodeId, TestNode>();
@@ -14,8 +16,11 @@ export class Network {
   readonly queue: Message[] = [];
   /** Everything that was delivered since the last look. */
   delivered: Message[] = [];
+  /** Followers for which a snapshot was asked, as `from>to`. */
+  readonly asked: string[] = [];
   /** A message that it refuses is lost. */
   allow: (message: Message) => boolean = () => true;
+  readonly #list: TestNode[];
   readonly #cuts = new Set<string>();
 
   /** A number of equal nodes `n1…`, or one set-up per node. */
@@ -26,7 +31,40 @@ export class Network {
       const id = `n${at + 1}`;
       this.nodes.set(id, new TestNode({ ...shared, ...setup, id, voters }));
     });
-    this.invariants = new Invariants([...this.nodes.values()]);
+    this.#list = [...this.nodes.values()];
+    this.invariants = new Invariants(this.#list);
+  }
+
+  /** A node that nobody has told anything yet. */
+  join(id: NodeId, setup: NodeSetup = {}): TestNode {
+    const node = new TestNode({ ...setup, id, configuration: noConfiguration });
+    this.nodes.set(id, node);
+    this.#list.push(node);
+    this.invariants.started(node);
+    return node;
+  }
+
+  /** Changes the members, and everything that follows from it. */
+  change(id: NodeId, change: MemberChange): MemberChanged {
+    const changed = this.node(id).raft.changeMembers(change);
+    this.settle();
+    return changed;
+  }
+
+  /** A learner that joins, catches up and is made a voter. */
+  enlist(leader: NodeId, id: NodeId): TestNode {
+    const node = this.join(id);
+    this.change(leader, { kind: "add", member: { id, peer: "", api: "" } });
+    this.tick(leader, 2);
+    const promoted = this.change(leader, { kind: "promote", id });
+    if (!promoted.ok) throw new Error(`${id} was not promoted: ${promoted.reason}`);
+    return node;
+  }
+
+  /** What `from` has applied arrives at `to`, whole. */
+  carrySnapshot(from: NodeId, to: NodeId): void {
+    this.node(to).raft.step(snapshotOf(this.node(from), to));
+    this.settle();
   }
 
   node(id: NodeId): TestNode {
@@ -126,15 +164,18 @@ export class Network {
   #turn(node: TestNode): void {
     const ready = node.take();
     this.invariants.taken(node, ready);
+    for (const to of ready.snapshotsTo) this.asked.push(`${node.id}>${to}`);
     this.#send(node, ready.messages);
     this.invariants.writes(node, ready.entries);
     this.#send(node, node.persist());
+    if (ready.install !== undefined) this.invariants.started(node);
     this.invariants.stepped(node);
   }
 
   #send(node: TestNode, messages: readonly Message[]): void {
     for (const message of messages) {
       this.invariants.left(node, message);
+      if (!this.nodes.has(message.to)) continue;
       if (this.#cuts.has(`${message.from}>${message.to}`) || !this.allow(message)) continue;
       this.queue.push(message);
     }

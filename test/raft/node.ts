@@ -8,6 +8,7 @@ import type {
   Configuration,
   Entry,
   HardState,
+  InstallSnapshot,
   Message,
   NodeId,
   RaftOptions,
@@ -27,6 +28,13 @@ export interface NodeSetup extends Partial<RaftOptions> {
   readonly commit?: number;
   /** Short for a configuration. */
   readonly voters?: readonly NodeId[];
+}
+
+/** What the applied records of a node say when it starts. */
+export interface Applied {
+  readonly appliedIndex: number;
+  readonly configuration?: Configuration;
+  readonly needsSnapshot?: boolean;
 }
 
 export const threeVoters = ["n1", "n2", "n3"];
@@ -55,7 +63,8 @@ export class TestNode {
   writing: Ready | undefined;
   /** As of `appliedIndex`: what a snapshot taken now would hold. */
   configuration: Configuration;
-  readonly #options: Omit<RaftOptions, "log" | "hardState" | "appliedIndex" | "configuration">;
+  needsSnapshot: boolean;
+  readonly #options: Omit<RaftOptions, "log" | "hardState" | "appliedIndex" | "configuration" | "needsSnapshot">;
 
   constructor(setup: NodeSetup = {}) {
     const { id = "n1", terms = [], term = terms.at(-1) ?? 0, votedFor = null, commit = 0 } = setup;
@@ -64,6 +73,7 @@ export class TestNode {
     this.hardState = { currentTerm: term, votedFor, commitIndex: commit };
     this.appliedIndex = setup.appliedIndex ?? 0;
     this.configuration = setup.configuration ?? configurationOf(setup.voters ?? threeVoters);
+    this.needsSnapshot = setup.needsSnapshot ?? false;
     this.#options = {
       id,
       electionTicks: setup.electionTicks ?? 10,
@@ -79,11 +89,12 @@ export class TestNode {
   }
 
   /** Everything that was not written is gone; entries up to `at.appliedIndex` were applied before. */
-  restart(at: { readonly appliedIndex: number; readonly configuration?: Configuration } = this): void {
+  restart(at: Applied = this): void {
     this.writing = undefined;
     this.applied = [];
     this.appliedIndex = at.appliedIndex;
     this.configuration = at.configuration ?? this.configuration;
+    this.needsSnapshot = at.needsSnapshot ?? false;
     this.reads = [];
     this.raft = this.#boot();
   }
@@ -109,18 +120,17 @@ export class TestNode {
     return ready;
   }
 
-  /** The write is done and confirmed. */
+  /** The write is done and confirmed; a snapshot that came with it is installed by a restart in place. */
   persist(): readonly Message[] {
     const ready = this.write();
     this.writing = undefined;
     this.raft.persisted(ready);
+    if (ready.install !== undefined) {
+      const { index, term, configuration } = ready.install;
+      this.disk.install(index, term);
+      this.restart({ appliedIndex: index, configuration });
+    }
     return ready.messagesAfterPersist;
-  }
-
-  /** Restarts in place on the snapshot that was handed out. */
-  install({ index, term, configuration }: NonNullable<Ready["install"]>): void {
-    this.disk.install(index, term);
-    this.restart({ appliedIndex: index, configuration });
   }
 
   /** All turns until nothing is left to do; returns everything that left. */
@@ -133,7 +143,7 @@ export class TestNode {
     return messages;
   }
 
-  step(...messages: readonly Message[]): Message[] {
+  step(...messages: readonly (Message | InstallSnapshot)[]): Message[] {
     for (const message of messages) this.raft.step(message);
     return this.pump();
   }
@@ -177,7 +187,7 @@ export class TestNode {
   }
 
   #boot(): Raft {
-    const { disk, hardState, appliedIndex, configuration } = this;
-    return new Raft({ ...this.#options, log: disk, hardState, appliedIndex, configuration });
+    const { disk, hardState, appliedIndex, configuration, needsSnapshot } = this;
+    return new Raft({ ...this.#options, log: disk, hardState, appliedIndex, configuration, needsSnapshot });
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { brief, heartbeat, requestVote, vote } from "./messages.js";
+import { promote } from "./changes.js";
+import { accepted, brief, configurationOf, heartbeat, requestVote, vote } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
 
@@ -121,6 +122,18 @@ describe("D: PreVote, the quorum check and stickiness", () => {
     expect(network.node("n1").raft.role).toBe("preCandidate");
     network.campaign("n2");
     expect(network.roles()).toEqual(["n1 follower t2", "n2 leader t2", "n3 follower t2"]);
+  });
+
+  test("D13 a voter that was just added does not depose the leader before it was silent for a timeout", () => {
+    const node = new TestNode({ checkQuorum: true, configuration: configurationOf(["n1"], ["n2"]) }).elect();
+    node.tick(30);
+    node.step(accepted(1, 1));
+    node.tick(9);
+    expect(node.raft.changeMembers(promote("n2")).ok).toBe(true);
+    node.tick(9);
+    expect(node.raft.role).toBe("leader");
+    node.tick();
+    expect(node.raft.role).toBe("follower");
   });
 
   test("D14 a candidate that is stuck at a later term frees itself through the leader's heartbeat", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Message } from "../../raft/types.js";
-import { accepted, heartbeat, heartbeatResponse, only } from "./messages.js";
+import { remove } from "./changes.js";
+import { accepted, configurationOf, heartbeat, heartbeatResponse, only } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
 
@@ -215,6 +216,48 @@ describe("K: linearizable reads", () => {
     network.node("n1").raft.readIndex(2);
     network.settle();
     expect(network.node("n1").reads.at(-1)).toEqual({ context: 2, index: network.node("n3").raft.commitIndex });
+  });
+
+  test("K7 nor do learners and those that were removed", () => {
+    const node = new TestNode({ configuration: configurationOf(["n1", "n2", "n3"], ["n4"]) }).elect();
+    node.step(accepted(1, 1));
+    const round = ask(node, 1);
+    node.step(heartbeatResponse(1, round, "n4"));
+    expect(node.reads).toEqual([]);
+    const other = serving();
+    other.raft.changeMembers(remove("n3"));
+    const asked = ask(other, 1);
+    other.step(heartbeatResponse(1, asked, "n3"));
+    expect(other.reads).toEqual([]);
+    other.step(heartbeatResponse(1, asked));
+    expect(other.reads).toEqual([{ context: 1, index: 1 }]);
+  });
+
+  test("K8 a read that waits for a member is answered when that is removed and the others are enough", () => {
+    const node = new TestNode({ voters: ["n1", "n2"] }).elect();
+    node.step(accepted(1, 1));
+    ask(node, 1);
+    expect(node.reads).toEqual([]);
+    node.raft.changeMembers(remove("n2"));
+    node.pump();
+    expect(node.reads).toEqual([{ context: 1, index: 1 }]);
+    const four = new TestNode({ voters: ["n1", "n2", "n3", "n4"] }).elect();
+    four.step(accepted(1, 1), accepted(1, 1, "n3"));
+    const round = ask(four, 1);
+    four.step(heartbeatResponse(1, round));
+    expect(four.reads).toEqual([]);
+    four.raft.changeMembers(remove("n4"));
+    four.pump();
+    expect(four.reads).toEqual([{ context: 1, index: 1 }]);
+  });
+
+  test("K8 also one that was asked in the same turn as the removal", () => {
+    const node = new TestNode({ voters: ["n1", "n2"] }).elect();
+    node.step(accepted(1, 1));
+    node.raft.readIndex(1);
+    node.raft.changeMembers(remove("n2"));
+    node.pump();
+    expect(node.reads).toEqual([{ context: 1, index: 1 }]);
   });
 
   test("K10 the index of a read is one that its node may still have to apply", () => {

@@ -3,6 +3,7 @@ import { noConfiguration } from "../../raft/configuration.js";
 import { MemoryLog } from "../../raft/memory-log.js";
 import { RaftLog } from "../../raft/log.js";
 import type { Message, Term } from "../../raft/types.js";
+import { add, cluster, remove } from "./changes.js";
 import { accepted, appendEntries, brief, entriesOf, heartbeatResponse, only, rejected } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
@@ -258,6 +259,34 @@ describe("E: late and repeated answers, the leader", () => {
     const sent = only(leader.step(accepted(2, 4)), "AppendEntries");
     expect(sent.map(brief)).toEqual(["n1>n2 t2 AE(4,2)[2] c4"]);
     expect(leader.raft.status().progress["n2"]).toMatchObject({ lost: false, mode: "replicate" });
+  });
+
+  test("E17 one that cannot be asked any more, as the log was cut, gets a snapshot; the alarm stands until it shows it", () => {
+    const leader = leaderOf([1, 1, 1]);
+    leader.step(accepted(2, 4), accepted(2, 4, "n3"), rejected(2, 5, [0, 0]));
+    leader.propose("x", "y");
+    leader.step(rejected(2, 5, [0, 0]), rejected(2, 4, [0, 0]), accepted(2, 6, "n3"));
+    expect(leader.raft.status().progress["n2"]).toMatchObject({ mode: "probe", lost: true });
+    leader.disk.compact(5);
+    leader.raft.step(heartbeatResponse(2, 0));
+    expect(leader.take().snapshotsTo).toEqual(["n2"]);
+    leader.persist();
+    expect(leader.raft.status().progress["n2"]).toMatchObject({ mode: "snapshot", lost: true });
+    leader.step(accepted(2, 5));
+    expect(leader.raft.status().progress["n2"]).toMatchObject({ mode: "replicate", lost: false });
+  });
+
+  test("E17 the way back for who lost everything is another id: the lost one is removed, a new one added", () => {
+    const network = cluster(3);
+    network.propose("n1", "x");
+    const empty = new TestNode({ id: "n3", configuration: noConfiguration });
+    network.nodes.set("n3", empty);
+    network.invariants.started(empty);
+    network.allow = ({ from, to }) => ![from, to].includes("n3");
+    expect(network.change("n1", remove("n3")).ok).toBe(true);
+    network.enlist("n1", "n4");
+    expect(network.node("n4").terms).toEqual(network.node("n1").terms);
+    expect(network.change("n1", add("n3"))).toEqual({ ok: false, reason: "reused" });
   });
 
   test("an acknowledgement of entries that the leader does not have is refused", () => {

@@ -1,12 +1,14 @@
 /**
- * A cluster under a seeded storm: messages are lost, doubled and reordered, links are cut, nodes crash and forget what
- * was not written. Everything follows from the seed. Then the storm ends and the cluster has to agree.
+ * A cluster under a seeded storm: messages are lost, doubled and reordered, links are cut, nodes crash and forget what was
+ * not written, members come and go, leadership is handed over, logs are cut and snapshots installed. Everything follows
+ * from the seed. Then the storm ends and the cluster has to agree.
  */
 
-import type { Message, NodeId } from "../../raft/types.js";
-import { Invariants } from "./invariants.js";
-import { brief } from "./messages.js";
-import { TestNode, randomOf } from "./node.js";
+import type { NodeId } from "../../raft/types.js";
+import { votersOf } from "../../raft/configuration.js";
+import { configurationOf } from "./messages.js";
+import { randomOf, type TestNode } from "./node.js";
+import { StormCluster } from "./storm-cluster.js";
 
 interface Rates {
   readonly drop: number;
@@ -14,27 +16,23 @@ interface Rates {
   readonly reorder: number;
   readonly crash: number;
   readonly partition: number;
+  readonly compact: number;
+  readonly change: number;
+  readonly transfer: number;
+  /** Of losing the applied records at a crash. */
+  readonly lose: number;
 }
 
 const queueMax = 80;
+const membersMax = 6;
+const idsMax = 12;
 
 export class Simulation {
-  readonly nodes: TestNode[] = [];
-  readonly #invariants: Invariants;
+  readonly cluster: StormCluster;
   readonly #random: () => number;
   readonly #rates: Rates;
-  readonly #down = new Set<NodeId>();
-  /** State of each node's applied records on disk: where it resumes after a crash. */
-  readonly #flushed = new Map<NodeId, number>();
-  /** Committed anywhere when the read was asked, by `node:context`. */
-  readonly #asked = new Map<string, number>();
-  readonly #contexts = new Map<NodeId, number>();
-  #queue: Message[] = [];
   #cutOff = new Set<NodeId>();
   #proposals = 0;
-  #hash = 0;
-  answeredReads = 0;
-  readonly leaders = new Set<string>();
 
   constructor(seed: number) {
     const random = randomOf(seed);
@@ -46,29 +44,23 @@ export class Simulation {
       reorder: one(0.6, 1),
       crash: one(0.7, 0.01),
       partition: one(0.6, 0.01),
+      compact: one(0.7, 0.03),
+      change: one(0.7, 0.05),
+      transfer: one(0.5, 0.01),
+      lose: one(0.4, 0.5),
     };
-    const voters = Array.from({ length: 3 + Math.floor(random() * 3) }, (_, at) => `n${at + 1}`);
-    const shared = {
-      voters,
+    const ids = Array.from({ length: 1 + Math.floor(random() * 6) }, (_, at) => `n${at + 1}`);
+    const learners = ids.length > 2 && random() < 0.5 ? 2 : 0;
+    this.cluster = new StormCluster(ids, {
       random,
+      configuration: configurationOf(ids.slice(learners), ids.slice(0, learners)),
       preVote: random() < 0.7,
       checkQuorum: random() < 0.7,
       heartbeatTicks: 2 + Math.floor(random() * 3),
       inflightMax: 1 + Math.floor(random() * 4),
       appendBytesMax: 4 + Math.floor(random() * 60),
       uncommittedBytesMax: 200,
-    };
-    for (const id of voters) this.nodes.push(new TestNode({ ...shared, id }));
-    this.#invariants = new Invariants(this.nodes);
-  }
-
-  get committed(): number {
-    return this.#invariants.committed.length - 1;
-  }
-
-  /** Equal for equal runs. */
-  get trace(): number {
-    return this.#hash;
+    });
   }
 
   storm(steps: number): void {
@@ -78,170 +70,143 @@ export class Simulation {
     }
   }
 
-  /** After the storm: one leader, equal logs, and a new proposal applied everywhere. */
+  /** After the storm: one leader, equal logs, and a new proposal applied by every member. */
   calm(): void {
-    for (const id of [...this.#down]) this.#restart(this.#node(id));
-    this.#cutOff.clear();
+    const { cluster } = this;
+    const { nodes, transfers } = cluster;
+    for (const node of cluster.down) cluster.restart(node);
     let proposed = { term: 0, index: Infinity };
     for (let round = 0; round < 400; round += 1) {
-      for (const node of this.nodes) {
-        node.raft.tick();
-        this.#after(node);
-      }
-      this.#flow();
-      const leader = this.#soleLeader();
-      if (leader === undefined) continue;
+      for (const node of nodes) cluster.live(node, () => node.raft.tick());
+      cluster.flow();
+      for (const one of transfers.all) cluster.arrive(one, { whole: true, again: false });
+      const leader = this.#latestLeader();
+      if (leader === undefined || leader.needsSnapshot) continue;
+      for (const node of nodes) if (node.needsSnapshot) cluster.sendSnapshot(leader, node.id);
       if (proposed.term !== leader.raft.term) {
         const outcome = leader.raft.propose([this.#data()]);
-        this.#after(leader);
         if (outcome.ok) proposed = { term: outcome.term, index: outcome.firstIndex };
       }
-      const done = this.nodes.every((node) => node.appliedIndex >= proposed.index);
-      if (done && this.nodes.every((node) => node.raft.commitIndex === leader.raft.commitIndex)) return;
+      const { commitIndex } = leader.raft;
+      const done = leader.raft.configuration.members.every(({ id }) => {
+        const { raft, appliedIndex } = cluster.node(id);
+        return appliedIndex >= proposed.index && raft.commitIndex === commitIndex && raft.leader === leader.id;
+      });
+      if (done) return;
     }
-    const roles = this.nodes.map((node) => JSON.stringify(node.raft.status()));
+    const roles = nodes.map((node) => JSON.stringify(node.raft.status()));
     throw new Error(`no agreement after the storm:\n${roles.join("\n")}`);
   }
 
   #step(): void {
+    const { cluster } = this;
     const node = this.#anyNode();
     const dice = this.#random();
     if (dice < 0.15) {
-      this.#live(node, () => node.raft.tick());
+      cluster.live(node, () => node.raft.tick());
     } else if (dice < 0.5) {
       for (let more = this.#random() * 4; more > 0; more -= 1) this.#deliver();
     } else if (dice < 0.71) {
-      this.#live(node, () => this.#take(node));
+      cluster.live(node, () => cluster.take(node));
     } else if (dice < 0.93) {
-      this.#live(node, () => this.#persist(node));
+      cluster.live(node, () => cluster.persist(node));
     } else if (dice < 0.97) {
-      this.#live(node, () => node.raft.propose([this.#data(), this.#data()], node.raft.term));
+      cluster.live(node, () => node.raft.propose([this.#data(), this.#data()], node.raft.term));
     } else {
-      this.#live(node, () => this.#read(node));
+      cluster.live(node, () => cluster.read(node));
     }
   }
 
   #disturb(): void {
-    const dice = this.#random();
+    const { cluster } = this;
+    const { crash, partition, compact, change, transfer } = this.#rates;
+    const chance = (rate: number): boolean => this.#random() < rate;
     const node = this.#anyNode();
-    if (this.#down.has(node.id)) {
-      if (dice < 0.02) this.#restart(node);
-    } else if (dice < this.#rates.crash) {
-      // The write under way may or may not have reached the disk.
-      if (node.writing !== undefined && this.#random() < 0.5) {
-        this.#invariants.writes(node, node.writing.entries);
-        node.write();
-      }
-      this.#down.add(node.id);
+    if (cluster.isDown(node)) {
+      if (chance(0.02)) cluster.restart(node);
+    } else if (chance(crash)) {
+      cluster.crash(node, { written: chance(0.5), lost: chance(this.#rates.lose) && this.#mayLose(node) });
     }
-    if (this.#random() < 0.005) this.#cutOff.clear();
-    if (this.#random() < this.#rates.partition) {
-      const leaders = this.#random() < 0.5;
-      const away = this.nodes.filter(({ raft }) => (leaders ? raft.role === "leader" : this.#random() < 0.4));
-      this.#cutOff = new Set(away.map((one) => one.id));
+    if (chance(0.005)) this.#cutOff.clear();
+    if (chance(partition)) this.#partition();
+    if (chance(0.01)) cluster.flush(this.#anyNode());
+    if (chance(compact)) cluster.compact(this.#anyNode(), chance(0.5) ? 0 : 5);
+    if (chance(0.02)) this.#endTransfer();
+    if (chance(change)) this.#leading((leader) => this.#change(leader));
+    if (chance(transfer)) {
+      this.#leading((leader) => {
+        if (leader.raft.transferTo(this.#anyNode().id).ok) cluster.counts.handOvers += 1;
+      });
     }
-    if (this.#random() < 0.01) this.#compact(this.#anyNode());
+    if (chance(0.02)) this.#leading((leader) => this.#repair(leader));
   }
 
-  #live(node: TestNode, act: () => void): void {
-    if (this.#down.has(node.id)) return;
-    act();
-    this.#after(node);
+  /** One at a time, and with others to learn from. */
+  #mayLose({ raft }: TestNode): boolean {
+    return votersOf(raft.configuration).length > 2 && !this.cluster.nodes.some((one) => one.needsSnapshot);
   }
 
-  #after(node: TestNode): void {
-    this.#invariants.stepped(node);
-    if (node.raft.role === "leader") this.leaders.add(`${node.id} t${node.raft.term}`);
+  #partition(): void {
+    const leaders = this.#random() < 0.5;
+    const away = this.cluster.nodes.filter(({ raft }) => (leaders ? raft.role === "leader" : this.#random() < 0.4));
+    this.#cutOff = new Set(away.map((one) => one.id));
   }
 
-  #take(node: TestNode): void {
-    if (!node.raft.hasReady()) return;
-    const ready = node.take();
-    this.#invariants.taken(node, ready);
-    this.#send(node, ready.messages);
-    for (const { context, index } of ready.reads) {
-      if (index === 0) continue;
-      this.answeredReads += 1;
-      const least = this.#asked.get(`${node.id}:${context}`) ?? Infinity;
-      if (index < least) throw new Error(`a read at ${index} misses ${least}, committed before it was asked`);
+  #leading(act: (leader: TestNode) => void): void {
+    const { nodes } = this.cluster;
+    const leaders = nodes.filter((node) => node.raft.role === "leader" && !this.cluster.isDown(node));
+    const leader = leaders[Math.floor(this.#random() * leaders.length)];
+    if (leader !== undefined) this.cluster.live(leader, () => act(leader));
+  }
+
+  #change({ raft }: TestNode): void {
+    const { nodes, counts } = this.cluster;
+    const { members } = raft.configuration;
+    const some = members[Math.floor(this.#random() * members.length)]?.id ?? "";
+    const dice = this.#random();
+    if (dice < 0.4 && members.length < membersMax && nodes.length < idsMax) {
+      const id = `n${nodes.length + 1}`;
+      const added = raft.changeMembers({ kind: "add", member: { id, peer: "", api: "" } }, raft.term);
+      if (added.ok) this.cluster.join(id);
+    } else if (dice < 0.7) {
+      raft.changeMembers({ kind: "promote", id: members.find(({ voter }) => !voter)?.id ?? some }, raft.term);
+    } else if (raft.changeMembers({ kind: "remove", id: some }, raft.term).ok) {
+      counts.changes += 1;
     }
   }
 
-  #persist(node: TestNode): void {
-    if (node.writing === undefined) return;
-    this.#invariants.writes(node, node.writing.entries);
-    this.#send(node, node.persist());
+  /** A host that lost its applied records asks the leader for them. */
+  #repair(leader: TestNode): void {
+    const node = this.cluster.nodes.find((one) => one.needsSnapshot && !this.cluster.isDown(one));
+    if (node !== undefined) this.cluster.sendSnapshot(leader, node.id);
   }
 
-  #read(node: TestNode): void {
-    const context = (this.#contexts.get(node.id) ?? 0) + 1;
-    this.#contexts.set(node.id, context);
-    this.#asked.set(`${node.id}:${context}`, this.committed);
-    node.raft.readIndex(context);
-  }
-
-  #compact(node: TestNode): void {
-    const flushed = this.#flushed.get(node.id) ?? 0;
-    this.#flushed.set(node.id, Math.max(flushed, Math.floor(this.#random() * (node.appliedIndex + 1))));
-    if (!this.#down.has(node.id)) node.disk.compact(Math.min(this.#flushed.get(node.id) ?? 0, this.#everywhere()));
-  }
-
-  /** On every disk up to here, for good. */
-  #everywhere(): number {
-    return Math.min(...this.nodes.map(({ raft, disk }) => Math.min(raft.commitIndex, disk.lastIndex())));
-  }
-
-  #restart(node: TestNode): void {
-    this.#down.delete(node.id);
-    node.restart({ appliedIndex: this.#flushed.get(node.id) ?? 0 });
-    this.#invariants.started(node);
-  }
-
-  #send(node: TestNode, messages: readonly Message[]): void {
-    for (const message of messages) {
-      this.#invariants.left(node, message);
-      this.#note(message);
-      this.#queue.push(message);
-    }
+  #endTransfer(): void {
+    const { all } = this.cluster.transfers;
+    const one = all[Math.floor(this.#random() * all.length)];
+    if (one === undefined || this.#cutOff.has(one.from) !== this.#cutOff.has(one.to)) return;
+    const whole = this.#random() < 0.7;
+    this.cluster.arrive(one, { whole, again: whole && this.#random() < 0.2 });
   }
 
   #deliver(): void {
-    while (this.#queue.length > queueMax) this.#queue.splice(Math.floor(this.#random() * this.#queue.length), 1);
-    const at = this.#random() < this.#rates.reorder ? Math.floor(this.#random() * this.#queue.length) : 0;
-    const message = this.#queue[at];
+    const { cluster } = this;
+    const { queue } = cluster;
+    while (queue.length > queueMax) queue.splice(Math.floor(this.#random() * queue.length), 1);
+    const at = this.#random() < this.#rates.reorder ? Math.floor(this.#random() * queue.length) : 0;
+    const message = queue[at];
     if (message === undefined) return;
-    if (this.#random() >= this.#rates.duplicate) this.#queue.splice(at, 1);
+    if (this.#random() >= this.#rates.duplicate) queue.splice(at, 1);
     if (this.#random() < this.#rates.drop) return;
     if (this.#cutOff.has(message.from) !== this.#cutOff.has(message.to)) return;
-    const node = this.#node(message.to);
-    this.#live(node, () => node.raft.step(message));
+    const node = cluster.node(message.to);
+    cluster.live(node, () => node.raft.step(message));
   }
 
-  /** Everything moves until it is quiet. */
-  #flow(): void {
-    for (let quiet = false; !quiet;) {
-      quiet = true;
-      for (const node of this.nodes) {
-        while (node.writing !== undefined || node.raft.hasReady()) {
-          if (node.writing === undefined) this.#take(node);
-          this.#persist(node);
-          this.#after(node);
-        }
-      }
-      const queue = this.#queue;
-      this.#queue = [];
-      for (const message of queue) {
-        quiet = false;
-        this.#node(message.to).raft.step(message);
-        this.#after(this.#node(message.to));
-      }
-    }
-  }
-
-  #soleLeader(): TestNode | undefined {
-    const leaders = this.nodes.filter((node) => node.raft.role === "leader");
-    const sole = leaders.length === 1 ? leaders[0] : undefined;
-    return this.nodes.every((node) => node.raft.leader === sole?.id) ? sole : undefined;
+  /** Others may be left over among removed nodes. */
+  #latestLeader(): TestNode | undefined {
+    const leaders = this.cluster.nodes.filter(({ raft }) => raft.role === "leader");
+    return leaders.sort((a, b) => b.raft.term - a.raft.term)[0];
   }
 
   #data(): Uint8Array {
@@ -250,14 +215,7 @@ export class Simulation {
   }
 
   #anyNode(): TestNode {
-    return this.nodes[Math.floor(this.#random() * this.nodes.length)] as TestNode;
-  }
-
-  #node(id: NodeId): TestNode {
-    return this.nodes.find((node) => node.id === id) as TestNode;
-  }
-
-  #note(message: Message): void {
-    for (const char of brief(message)) this.#hash = (Math.imul(this.#hash, 31) + char.charCodeAt(0)) | 0;
+    const { nodes } = this.cluster;
+    return nodes[Math.floor(this.#random() * nodes.length)] as TestNode;
   }
 }

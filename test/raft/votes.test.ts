@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Term } from "../../raft/types.js";
-import { brief, heartbeat, requestVote, vote } from "./messages.js";
+import { brief, configurationOf, heartbeat, requestVote, vote } from "./messages.js";
 import { TestNode } from "./node.js";
 
 const fiveVoters = ["n1", "n2", "n3", "n4", "n5"];
@@ -136,5 +136,21 @@ describe("B: granting votes", () => {
     node.raft.campaign();
     node.step(vote(2, "n2", { preVote: true }), vote(2, "n3", { preVote: true }), vote(1, "n2"), vote(1, "n3"));
     expect([node.raft.role, node.raft.term]).toEqual(["candidate", 2]);
+  });
+
+  test("B13 a learner votes when it is asked by a log as good as its own", () => {
+    const node = new TestNode({ terms: [1], configuration: configurationOf(["n2", "n3"], ["n1"]) });
+    expect(node.step(requestVote(2, [2, 1])).map(brief)).toEqual(["n1>n2 t2 RVr ok"]);
+    expect(node.hardState).toMatchObject({ currentTerm: 2, votedFor: "n2" });
+    const better = new TestNode({ terms: [1, 1], configuration: configurationOf(["n2", "n3"], ["n1"]) });
+    expect(better.step(requestVote(2, [1, 1])).map(brief)).toEqual(["n1>n2 t2 RVr rej"]);
+  });
+
+  test("B14 a node outside its own configuration votes, and never campaigns", () => {
+    const node = new TestNode({ configuration: configurationOf(["n2", "n3"]) });
+    node.raft.campaign();
+    expect(node.tick(100)).toEqual([]);
+    expect(node.step(requestVote(2, [0, 0])).map(brief)).toEqual(["n1>n2 t2 RVr ok"]);
+    expect([node.raft.role, node.raft.term]).toEqual(["follower", 2]);
   });
 });
