@@ -61,7 +61,7 @@ interface Transfer {
 export class Membership {
   readonly #options: MembershipOptions;
   /** Asked of the leader, by number. */
-  readonly #asked = new Map<number, (answer: MembershipAnswer) => void>();
+  readonly #asked = new Map<number, { readonly of: NodeId; readonly end: (answer: MembershipAnswer) => void }>();
   #number = 0;
   /** Leader: what is being carried out, by request. */
   readonly #underWay = new Map<string, Promise<MembershipAnswer>>();
@@ -129,8 +129,10 @@ export class Membership {
     void answered.then((answer) => this.#options.send(from, { kind: "told", number, answer }));
   }
 
-  onTold(number: number, answer: MembershipAnswer): void {
-    this.#asked.get(number)?.(answer);
+  /** Who is asked may be a member no longer when it answers. */
+  onTold(from: NodeId, number: number, answer: MembershipAnswer): void {
+    const asked = this.#asked.get(number);
+    if (asked?.of === from) asked.end(answer);
   }
 
   /** A configuration was applied here. */
@@ -151,7 +153,7 @@ export class Membership {
 
   close(): void {
     this.#closed = true;
-    for (const end of this.#asked.values()) end(again);
+    for (const { end } of this.#asked.values()) end(again);
     for (const { end } of this.#changes.splice(0)) end(again);
     this.#transfer?.end(again);
   }
@@ -207,7 +209,7 @@ export class Membership {
 
   async #ask(leader: NodeId, request: MembershipRequest, waitMs: number): Promise<MembershipAnswer> {
     const number = ++this.#number;
-    const told = new Promise<MembershipAnswer>((resolve) => this.#asked.set(number, resolve));
+    const told = new Promise<MembershipAnswer>((end) => this.#asked.set(number, { of: leader, end }));
     this.#options.send(leader, { kind: "ask", number, request });
     try {
       return await this.#within(told, waitMs);

@@ -6,10 +6,10 @@
  */
 import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
-import type { Effect } from "../src/select/outcome.js";
 import type { Ref, State, Status } from "../src/select/types.js";
 import type { Configuration, NodeId, Term } from "../raft/types.js";
 import type { AppliedEntry } from "./driver.js";
+import { spreadEffect } from "./effects.js";
 import { strangerText } from "./instances.js";
 import type { MembershipRequest } from "./membership.js";
 import type { Parts } from "./parts.js";
@@ -17,6 +17,9 @@ import type { Ban } from "./peer-handshake.js";
 import type { Leadership } from "./proposals.js";
 import { listChans, listStates, readChan, readState } from "./queries.js";
 import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus, Waitable, Waited } from "./types.js";
+
+/** What is heard of a node that is no member here. */
+const guestKinds: ReadonlySet<Frame["kind"]> = new Set(["raft", "snapshot", "told"]);
 
 export class Member implements Node {
   readonly id: NodeId;
@@ -185,8 +188,8 @@ export class Member implements Node {
 
   onFrame(from: NodeId, frame: Frame): void {
     const { raft, intake, proposals, members, membership, wake } = this.#parts;
-    // A guest (peers.ts) takes part in consensus; what it wants done or says of others is for members.
-    if (frame.kind !== "raft" && members.find(from) === undefined) return;
+    // A guest (peers.ts) takes part in consensus and answers; what it wants done or says of others is for members.
+    if (!guestKinds.has(frame.kind) && members.find(from) === undefined) return;
     switch (frame.kind) {
       case "raft":
         raft.step(frame.message);
@@ -201,7 +204,7 @@ export class Member implements Node {
       case "ask":
         return membership.onAsk(from, frame.number, frame.request);
       case "told":
-        return membership.onTold(frame.number, frame.answer);
+        return membership.onTold(from, frame.number, frame.answer);
     }
   }
 
@@ -219,7 +222,7 @@ export class Member implements Node {
   onApplied({ index, nowMs, origin, command, applied }: AppliedEntry): void {
     const { config, epoch, proposals, metrics } = this.#parts;
     metrics.entries.inc();
-    for (const effect of applied.effects) this.#onEffect(effect, index, nowMs);
+    for (const effect of applied.effects) spreadEffect(this.#parts, effect, { index, nowMs });
     if (command.kind === "forget" && command.node === config.id && command.epoch > epoch) {
       this.#parts.waits.onForgotten(index);
       this.#parts.callbacks.onForgotten(index);
@@ -259,32 +262,5 @@ export class Member implements Node {
       if (id === this.id && instance !== identity.instance) this.onBanned(from, "instance");
       if (id !== this.id && members.find(id) !== undefined) instances.meet(id, instance);
     }
-  }
-
-  #onEffect(effect: Effect, index: number, nowMs: number): void {
-    const { waits, timers, feed, metrics } = this.#parts;
-    switch (effect.kind) {
-      case "armed":
-        return timers.onArmed(effect.dueMs, effect.key);
-      case "granted":
-        metrics.statesHandedOut.inc(effect.handOuts.length);
-        if (this.#forCallbacks(effect)) return;
-        return waits.onEffect(effect, index);
-      case "answered":
-      case "withdrawn":
-        return waits.onEffect(effect, index);
-      case "state":
-        if (effect.type === "state.resolved") metrics.statesResolved.inc();
-        if (effect.type === "state.paused") metrics.statesPaused.inc();
-        return feed.onEffect(effect, index, nowMs);
-      case "chan":
-        return feed.onEffect(effect, index, nowMs);
-    }
-  }
-
-  #forCallbacks({ demand, handOuts }: Extract<Effect, { kind: "granted" }>): boolean {
-    const { config, epoch, callbacks } = this.#parts;
-    const ref = demand.holders.find((holder) => holder.node === config.id && holder.epoch === epoch);
-    return ref !== undefined && callbacks.onGranted(demand, ref, handOuts);
   }
 }

@@ -1,17 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pino } from "pino";
-import { Registry } from "prom-client";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Member } from "../../cluster/node.js";
-import { openNode } from "../../cluster/start.js";
-import type { NodeConfig } from "../../cluster/node-config.js";
 import type { SlctError } from "../../src/errors.js";
 import type { Command } from "../../src/select/command.js";
 import type { Outcome } from "../../src/select/outcome.js";
 import type { Raw, Ref } from "../../src/select/types.js";
-import { settings } from "./engine.js";
+import { openMember } from "./local-member.js";
 import { Network } from "./network.js";
 
 const ids = ["n1", "n2", "n3"];
@@ -34,26 +30,7 @@ afterEach(async () => {
 });
 
 function open(id: string): Promise<Member> {
-  const config: NodeConfig = {
-    ...{ id, clusterId: "c", dataDir: join(root, id), settings },
-    members: ids.map((one) => ({ id: one, peer: "127.0.0.1:0", api: `http://${one}` })),
-    ...{ join: false, tickMs: 10, electionTicks: 20, heartbeatTicks: 2, requestTimeoutMs: 5000, leaderGraceMs: 2500 },
-    ...{ proposalsMax: 1000, proposalBytesMax: 1 << 24, waitsMax: 1000, eventsMax: 1000 },
-    ...{ logSegmentBytes: 1 << 20, logTailBytes: 1 << 20, overlayBytesMax: 1 << 20 },
-    callback: {
-      ...{ slots: 0, timeoutMs: 1000, responseBytesMax: 1000, allow: [], secrets: [] },
-      backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },
-    },
-  };
-  const hooks = {
-    ...{ version: "0", logger: pino({ level: "silent" }), registry: new Registry() },
-    render: () => Buffer.alloc(0),
-    parseReturned: () => {
-      throw new Error("there are no callbacks");
-    },
-    onFatal: (error: unknown) => fatal.push(error),
-  };
-  return openNode(config, hooks, network.open);
+  return openMember(id, { root, network, ids, onFatal: (error) => fatal.push(error) });
 }
 
 const nodeAt = (n: number): Member => nodes[n % nodes.length] as Member;

@@ -1,25 +1,41 @@
 /**
- * Links between members in one process: in order, over the wire format, to be cut and healed.
+ * Links between members in one process: in order, over the wire format, to be cut and healed. Who may speak with whom is
+ * as over the network: a member, or a guest of one.
  */
 import type { OpenLinks } from "../../cluster/start.js";
 import type { Frame, PeersHandler } from "../../cluster/types.js";
 import { PullError } from "../../cluster/peer-pull.js";
 import { overWire } from "./mesh.js";
 
+interface End {
+  readonly handler: PeersHandler;
+  members: ReadonlySet<string>;
+  removed: ReadonlySet<string>;
+}
+
 export class Network {
-  readonly #handlers = new Map<string, PeersHandler>();
+  readonly #ends = new Map<string, End>();
   readonly #isolated = new Set<string>();
 
   readonly open: OpenLinks = ({ self, handler }) => {
-    this.#handlers.set(self.id, handler);
-    setImmediate(() => this.#join(self.id));
+    const end: End = { handler, members: new Set(), removed: new Set() };
+    this.#ends.set(self.id, end);
     return Promise.resolve({
       send: (to, frame) => this.#send(self.id, to, frame),
       queuedBytes: () => 0,
-      setMembers: () => undefined,
+      setMembers: (members, removed) => {
+        const before = end.members;
+        end.members = new Set(members.map(({ id }) => id).filter((id) => id !== self.id));
+        end.removed = new Set(removed);
+        const news = [...end.members].filter((id) => !before.has(id));
+        setImmediate(() => {
+          for (const id of news) this.#meet(self.id, id);
+          for (const id of removed) this.#meet(id, self.id);
+        });
+      },
       pull: (from, path, signal) => this.#pull(self.id, from, path, signal),
       close: () => {
-        this.#handlers.delete(self.id);
+        this.#ends.delete(self.id);
         return Promise.resolve();
       },
     });
@@ -37,16 +53,27 @@ export class Network {
   }
 
   #join(id: string): void {
-    if (this.#isolated.has(id)) return;
-    for (const [other, handler] of this.#handlers) {
-      if (other === id || this.#isolated.has(other)) continue;
-      handler.onLink(id);
-      this.#handlers.get(id)?.onLink(other);
+    for (const other of this.#ends.keys()) {
+      this.#meet(id, other);
+      this.#meet(other, id);
     }
   }
 
+  /** `from` dials `to` if that is a member to it; who is dialed answers. */
+  #meet(from: string, to: string): void {
+    const [dialing, dialed] = [this.#ends.get(from), this.#ends.get(to)];
+    if (!this.#reach(from, to) || dialing?.members.has(to) !== true || dialed === undefined) return;
+    if (dialed.removed.has(from)) return dialing.handler.onBanned(to, "removed");
+    dialing.handler.onLink(to);
+    dialed.handler.onLink(from);
+  }
+
+  #reach(from: string, to: string): boolean {
+    return from !== to && !this.#isolated.has(from) && !this.#isolated.has(to);
+  }
+
   async *#pull(by: string, from: string, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const source = this.#handlers.get(from)?.onPull(by, path);
+    const source = this.#ends.get(from)?.handler.onPull(by, path);
     if (source === undefined) throw new PullError("there is no such stream", true);
     for await (const piece of source) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -59,7 +86,10 @@ export class Network {
   #send(from: string, to: string, frame: Frame): void {
     const copy = overWire(frame);
     setImmediate(() => {
-      if (!this.#isolated.has(from) && !this.#isolated.has(to)) this.#handlers.get(to)?.onFrame(from, copy);
+      const [sender, receiver] = [this.#ends.get(from), this.#ends.get(to)];
+      const isLinked = sender?.members.has(to) === true || receiver?.members.has(from) === true;
+      if (!isLinked || receiver?.removed.has(from) !== false || !this.#reach(from, to)) return;
+      receiver.handler.onFrame(from, copy);
     });
   }
 }
