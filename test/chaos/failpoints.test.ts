@@ -1,17 +1,18 @@
 /** Failpoints: each site is where its name says, once; only tests can arm them; what they do, they do once. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { strikeAt } from "../../chaos/arming.js";
 import { armFailpoints, failpoint, sites } from "../../cluster/failpoint.js";
-import { listFiles, readSource } from "../tidy/sources.js";
+import { listFiles, root } from "../tidy/sources.js";
 
+const textOf = (path: string) => readFileSync(join(root, path), "utf8");
 afterEach(() => armFailpoints(undefined));
 
 describe("sites", () => {
   const placed = listFiles("cluster/*.ts")
     .filter((path) => path !== "cluster/failpoint.ts")
-    .flatMap((path) =>
-      [...readSource(path).text.matchAll(/"(\w+\.(?:before|after)-[\w-]+)"/g)].map(([, site]) => site),
-    );
+    .flatMap((path) => [...textOf(path).matchAll(/"(\w+\.(?:before|after)-[\w-]+)"/g)].map(([, site]) => site));
 
   test("are at least thirty, each in one place", () => {
     expect(sites.length).toBeGreaterThanOrEqual(30);
@@ -19,7 +20,7 @@ describe("sites", () => {
   });
 
   test("are armed by nothing that a node is made of", () => {
-    const arming = listFiles("*.ts").filter((path) => readSource(path).text.includes("armFailpoints"));
+    const arming = listFiles("*.ts").filter((path) => textOf(path).includes("armFailpoints"));
     expect(arming.filter((path) => !path.startsWith("test/"))).toEqual(["chaos/node.ts", "cluster/failpoint.ts"]);
   });
 });
