@@ -209,6 +209,7 @@ export class Member implements Node {
   }
 
   onLink(to: NodeId): void {
+    this.#parts.raft.unreachable(to);
     this.#parts.proposals.resend(to);
     this.#parts.intake.retell(to);
   }

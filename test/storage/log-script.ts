@@ -1,5 +1,5 @@
 /**
- * One run of a log that meets every kind of write (small and large batches, votes, replaced tails, segment changes,
+ * One run of a log that meets every kind of write (small and large batches, votes, configurations, replaced tails, segment changes,
  * entries larger than a segment, cuts, recycled files), and the model that says what may be found afterwards.
  */
 import { expect } from "vitest";
@@ -56,7 +56,10 @@ export async function runScript(
     await log.compact(index);
   };
   const fresh = (count: number, term: number, bytes: number, from = model.entries.length + 1) =>
-    Array.from({ length: count }, (_, n) => ({ index: from + n, term, data: random.bytes(bytes) }));
+    Array.from({ length: count }, (_, n) => {
+      const entry = { index: from + n, term, data: random.bytes(bytes) };
+      return entry.index % 7 === 0 ? { ...entry, kind: "configuration" as const } : entry;
+    });
   const vote = (currentTerm: number, votedFor: string | null): HardState => ({
     currentTerm,
     votedFor,
@@ -92,8 +95,9 @@ export function matches(log: SegmentLog, model: Model): boolean {
   if (votes.currentTerm !== expectedVotes.currentTerm || votes.votedFor !== expectedVotes.votedFor) return false;
   const found: Entry[] = [];
   while (first + found.length <= log.lastIndex()) found.push(...log.entries(first + found.length, Infinity, 10_000));
-  return found.every(({ index, term, data }) => {
+  return found.every(({ index, term, kind, data }) => {
     const expected = model.entries[index - 1];
+    if (expected?.kind !== kind) return false;
     return expected?.term === term && log.term(index) === term && Buffer.compare(expected.data, data) === 0;
   });
 }
