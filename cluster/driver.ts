@@ -9,7 +9,7 @@ import type { Machine } from "../src/select/machine.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
 import type { Raft } from "../raft/raft.js";
-import type { Configuration, Entry, Message, ReadState, Ready } from "../raft/types.js";
+import type { Configuration, Entry, Message, NodeId, ReadState, Ready } from "../raft/types.js";
 import { applyConfiguration } from "./configuration.js";
 import { systemTime, type Time } from "./environment.js";
 import { failpoint } from "./failpoint.js";
@@ -37,6 +37,10 @@ export interface DriverHost {
   /** The first entry of `term` was applied: no entry of an earlier term can follow. */
   onTerm(term: number): void;
   onReads(reads: readonly ReadState[]): void;
+  /** These members need a snapshot. */
+  onSnapshotsTo(ids: readonly NodeId[]): void;
+  /** An arrived snapshot is to be installed: nothing is called afterwards, the node has to start over. */
+  onInstall(install: NonNullable<Ready["install"]>): void;
   /** End of a batch of applied entries. */
   onProgress(appliedIndex: number): void;
   observeSync(seconds: number, entries: number): void;
@@ -121,6 +125,7 @@ export class Driver {
   async #turn(ready: Ready): Promise<void> {
     failpoint("driver.before-send");
     for (const message of ready.messages) this.#host.send(message);
+    if (ready.snapshotsTo.length > 0) this.#host.onSnapshotsTo(ready.snapshotsTo);
     failpoint("driver.after-send");
     const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
@@ -135,6 +140,10 @@ export class Driver {
     for (const message of ready.messagesAfterPersist) this.#host.send(message);
     failpoint("driver.after-answer");
     this.#raft.persisted(ready);
+    if (ready.install !== undefined) {
+      this.#closed = true;
+      return this.#host.onInstall(ready.install);
+    }
     // Turns without a write (a replay, reads) would follow each other without ever letting messages and ticks in.
     if (write === undefined) await new Promise<void>((resolve) => this.#time.soon(resolve));
   }

@@ -1,7 +1,7 @@
 /**
  * Every metric of the node: name, unit and help in one list. Base units; labels only from closed sets.
  */
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry, type Metric } from "prom-client";
 import type { StatusCounts } from "../src/select/types.js";
 
 /** Read when the metrics are scraped. */
@@ -47,8 +47,18 @@ export interface Metrics {
   readonly callbacks: Counter<"end">;
 }
 
+/** A node that starts over in its process takes the place of its earlier run. */
 export function createMetrics(registry: Registry, source: Gauges): Metrics {
-  const registers = [registry];
+  const own = new Registry();
+  const metrics = buildMetrics([own], source);
+  for (const metric of own.getMetricsAsArray()) {
+    registry.removeSingleMetric(metric.name);
+    registry.registerMetric(metric as unknown as Metric);
+  }
+  return metrics;
+}
+
+function buildMetrics(registers: Registry[], source: Gauges): Metrics {
   for (const name of Object.keys(gauges) as GaugeName[]) {
     new Gauge({
       name,

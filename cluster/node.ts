@@ -127,9 +127,14 @@ export class Member implements Node {
     return this.#closing;
   }
 
+  /** Its records are lost: until a snapshot is installed it votes and appends, and serves nothing. */
+  get needsSnapshot(): boolean {
+    return this.#parts.needsSnapshot;
+  }
+
   /** The loop runs: ask for work. */
   begin(): void {
-    this.#parts.callbacks.ask();
+    if (!this.needsSnapshot) this.#parts.callbacks.ask();
     this.#parts.wake();
   }
 
@@ -176,6 +181,7 @@ export class Member implements Node {
     this.#parts.proposals.sweep(leadership);
     this.#parts.reads.sweep(leadership);
     this.#parts.duties.tick();
+    this.#parts.snapshots.tick();
     this.#parts.wake();
   }
 
@@ -187,7 +193,7 @@ export class Member implements Node {
   }
 
   onFrame(from: NodeId, frame: Frame): void {
-    const { raft, intake, proposals, members, membership, wake } = this.#parts;
+    const { raft, intake, proposals, members, membership, snapshots, wake } = this.#parts;
     // A guest (peers.ts) takes part in consensus and answers; what it wants done or says of others is for members.
     if (!guestKinds.has(frame.kind) && members.find(from) === undefined) return;
     switch (frame.kind) {
@@ -201,6 +207,8 @@ export class Member implements Node {
         return proposals.refused(frame);
       case "status":
         return this.#onStatus(from, frame.status);
+      case "snapshot":
+        return snapshots.onNotice(from, frame);
       case "ask":
         return membership.onAsk(from, frame.number, frame.request);
       case "told":
@@ -212,6 +220,7 @@ export class Member implements Node {
     this.#parts.raft.unreachable(to);
     this.#parts.proposals.resend(to);
     this.#parts.intake.retell(to);
+    this.#parts.snapshots.onLink(to);
   }
 
   /** Nothing that this node says is heard any more: it ends, and says what to do. */

@@ -9,6 +9,7 @@ import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { HandOut } from "../src/select/outcome.js";
 import type { Meta } from "../src/select/types.js";
+import { noConfiguration } from "../raft/configuration.js";
 import { Raft } from "../raft/raft.js";
 import type { Configuration } from "../raft/types.js";
 import { CallbackDuty } from "./callback-duty.js";
@@ -30,6 +31,7 @@ import type { Member } from "./node.js";
 import { Proposals } from "./proposals.js";
 import { raftLimits, type RaftLimits } from "./raft-limits.js";
 import { Reads } from "./reads.js";
+import { Snapshots, type SnapshotStorage } from "./snapshots.js";
 import { StatusBoard } from "./status.js";
 import { Timers } from "./timers.js";
 import type { NodeConfig } from "./node-config.js";
@@ -46,6 +48,8 @@ export interface NodeHooks {
   readonly parseReturned: (id: string, lock: string, body: Buffer) => Command;
   /** The node must end: nothing that was in flight is acknowledged. */
   readonly onFatal: (error: unknown) => void;
+  /** The node has to be closed and opened again: opening installs a snapshot. Default: it ends. */
+  readonly onRestart?: () => void;
   /** The node was removed from the cluster: it should end, in order. Absent: {@link onFatal}. */
   readonly onRemoved?: () => void;
   /** Clocks and chance, if not those of the system. */
@@ -61,6 +65,9 @@ export interface Opened {
   readonly log: LogStore;
   readonly store: Store & { readonly congested: boolean };
   readonly machine: Machine;
+  readonly snapshots: SnapshotStorage;
+  /** The records are lost, the log is not: see `RaftOptions.needsSnapshot`. */
+  readonly needsSnapshot: boolean;
 }
 
 /** What the parts call but is built after them; set before anything runs. */
@@ -85,6 +92,7 @@ export interface Parts {
   readonly membership: Membership;
   readonly leadership: LeadershipWatch;
   readonly version: string;
+  readonly log: LogStore;
   readonly store: Store;
   readonly machine: Machine;
   readonly raft: Raft;
@@ -97,6 +105,8 @@ export interface Parts {
   readonly callbacks: CallbackDuty;
   readonly feed: Feed;
   readonly board: StatusBoard;
+  readonly snapshots: Snapshots;
+  readonly needsSnapshot: boolean;
   readonly metrics: Metrics;
   readonly peers: Peers & { queuedBytes(): number };
   readonly scrape: () => Promise<string>;
@@ -121,7 +131,7 @@ export function buildParts(
   opened: Opened,
   late: Late,
 ): { parts: BuiltParts; raft: Raft; dispatcher: Callbacks } {
-  const { identity, instances, log, store, machine } = opened;
+  const { identity, instances, log, store, machine, needsSnapshot } = opened;
   const { epoch } = identity;
   const { logger, registry, onFatal } = hooks;
   const submit = (command: Command) => late.member.submit(command);
@@ -136,8 +146,10 @@ export function buildParts(
   invariant(self !== undefined, `the addresses of node ${config.id} are not known: --members must name it`);
   const raft = new Raft({
     ...{ id: config.id, electionTicks: config.electionTicks, heartbeatTicks: config.heartbeatTicks },
-    ...{ log, hardState: log.hardState, appliedIndex: store.appliedIndex, configuration: applied },
-    ...{ random: environment.random, ...raftLimits, ...hooks.raftLimits },
+    ...{ log, hardState: log.hardState, appliedIndex: store.appliedIndex },
+    // Without records it is not known which one was in force where the log begins.
+    configuration: needsSnapshot ? noConfiguration : applied,
+    ...{ random: environment.random, needsSnapshot, ...raftLimits, ...hooks.raftLimits },
   });
   const metrics = createMetrics(registry, {
     read: () => readGauges(late.member.parts),
@@ -186,7 +198,12 @@ export function buildParts(
     own: () => late.member.ownStatus(),
     send: (to, frame) => late.peers.send(to, frame),
   });
+  const snapshots = new Snapshots({
+    ...{ self: config.id, clusterId: config.clusterId, raft, log, store, needsSnapshot, wake, time, logger },
+    ...{ storage: opened.snapshots, first: firstConfiguration(identity.members), peers: () => late.peers },
+  });
   const parts: BuiltParts = {
+    ...{ snapshots, needsSnapshot, log },
     ...{ config, identity, epoch, self, instances, ...group },
     ...{ store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
     ...{

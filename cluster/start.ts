@@ -21,7 +21,10 @@ import { removedText } from "./members.js";
 import { Member } from "./node.js";
 import { buildParts, type BuiltParts, type Late, type NodeHooks, type Opened } from "./parts.js";
 import { openPeers, type PeersOptions } from "./peers.js";
-import { LevelStore } from "./store.js";
+import { LevelIncoming } from "./snapshot-incoming.js";
+import { intendInstall } from "./snapshot-install.js";
+import type { LevelStore } from "./store.js";
+import { openStore, reportDamage } from "./store-repair.js";
 import type { NodeConfig } from "./node-config.js";
 import type { Peers, Store } from "./types.js";
 
@@ -43,7 +46,7 @@ export async function openNode(
   hooks: NodeHooks,
   openLinks: OpenLinks = openPeers,
 ): Promise<Member> {
-  const { id, clusterId, dataDir } = config;
+  const { id, clusterId, dataDir, overlayBytesMax } = config;
   const known = findIdentity(dataDir, clusterId, id);
   const log = await SegmentLog.open({
     ...{ dir: join(dataDir, "log"), clusterId, nodeId: id, segmentBytes: config.logSegmentBytes },
@@ -55,8 +58,13 @@ export async function openNode(
     invariant(known !== undefined || log.lastIndex() === 0, `${dataDir} has a log, but its identity.json is missing`);
     const identity = openIdentity(dataDir, clusterId, id, config.join ? [] : config.members);
     const instances = Instances.open(dataDir);
-    const { overlayBytesMax } = config;
-    store = await LevelStore.open({ dir: join(dataDir, "store"), overlayBytesMax, onError: hooks.onFatal });
+    const onError = (error: unknown) => {
+      reportDamage(dataDir, error);
+      hooks.onFatal(error);
+    };
+    const hasOthers = instances.entries().length > 0 || config.members.length > 1;
+    const found = await openStore({ dataDir, log, overlayBytesMax, hasOthers, onError, logger: hooks.logger });
+    ({ store } = found);
     invariant(
       store.appliedIndex <= log.lastIndex(),
       `the log ends at ${log.lastIndex()}, but ${store.appliedIndex} is applied: log files are missing`,
@@ -64,7 +72,14 @@ export async function openNode(
     if (readConfiguration(store)?.removed.includes(id) === true) throw new Error(removedText(id));
     const machine = new Machine(store);
     await loadIndexes(store, machine);
-    return await startNode(config, { ...hooks, openLinks }, { identity, instances, log, store, machine });
+    return await startNode(
+      config,
+      { ...hooks, openLinks },
+      {
+        ...{ identity, instances, log, store, machine, needsSnapshot: found.needsSnapshot },
+        snapshots: { incoming: new LevelIncoming(dataDir), intend: (install) => intendInstall(dataDir, install) },
+      },
+    );
   } catch (error) {
     await Promise.allSettled([store?.close(), log.close()]);
     throw error;
@@ -89,7 +104,7 @@ export async function startNode(
       onFrame: (from, frame) => late.member.onFrame(from, frame),
       onLink: (to) => late.member.onLink(to),
       onBanned: (by, ban) => late.member.onBanned(by, ban),
-      onPull: () => undefined,
+      onPull: (by, path) => parts.snapshots.pull(by, path),
     },
     logger: hooks.logger,
   });
@@ -99,12 +114,12 @@ export async function startNode(
   });
   const node = new Member({ ...parts, peers: late.peers });
   late.member = node;
-  late.driver = createDriver(node, late, { ...opened, raft, parts, onFatal: hooks.onFatal });
+  late.driver = createDriver(node, late, { ...opened, raft, parts, hooks });
   const stopTicking = time.every(config.tickMs, () => node.tick());
   let compacting: Promise<void> | undefined;
   const stopCompacting = time.every(compactMs, () => {
     compacting ??= opened.log
-      .compact(opened.store.flushedIndex, config.logTailBytes)
+      .compact(parts.snapshots.cutTo(), config.logTailBytes)
       .catch(hooks.onFatal)
       .finally(() => (compacting = undefined));
   });
@@ -114,6 +129,7 @@ export async function startNode(
     stopCompacting();
     node.closeParts();
     await late.driver.close();
+    await parts.snapshots.close();
     await late.peers.close();
     await compacting;
     await opened.log.close();
@@ -123,7 +139,7 @@ export async function startNode(
   // Alone there is nobody to wait for.
   if (votersOf(raft.configuration).join() === config.id) raft.campaign();
   node.begin();
-  void forgetEarlier(node, opened.identity.epoch, time);
+  if (!opened.needsSnapshot) void forgetEarlier(node, opened.identity.epoch, time);
   return node;
 }
 
@@ -148,8 +164,8 @@ function createDriver(
     store,
     machine,
     parts,
-    onFatal,
-  }: Opened & { raft: Raft; parts: BuiltParts; onFatal: (error: unknown) => void },
+    hooks,
+  }: Omit<Opened, "snapshots"> & { raft: Raft; parts: BuiltParts; hooks: NodeHooks },
 ): Driver {
   return new Driver({
     ...{ raft, log, store, machine },
@@ -167,7 +183,13 @@ function createDriver(
         parts.metrics.syncSeconds.observe(seconds);
         parts.metrics.batchEntries.observe(entries);
       },
-      onFatal,
+      onSnapshotsTo: (ids) => parts.snapshots.begin(ids),
+      onInstall: (install) => {
+        parts.snapshots.onInstall(install);
+        if (hooks.onRestart !== undefined) hooks.onRestart();
+        else hooks.onFatal(new Error("the node has to start again: a snapshot is to be installed"));
+      },
+      onFatal: hooks.onFatal,
     },
   });
 }

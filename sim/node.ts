@@ -5,6 +5,7 @@
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import type { Member } from "../cluster/node.js";
+import type { SnapshotStorage } from "../cluster/snapshots.js";
 import { startNode } from "../cluster/start.js";
 import { StorageError } from "../cluster/storage-error.js";
 import type { NodeConfig } from "../cluster/node-config.js";
@@ -40,6 +41,15 @@ export interface Surroundings {
 
 const silence = () => undefined;
 const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
+
+const noSnapshot = () => Promise.reject(new Error("there are no snapshots here"));
+const noSnapshots: SnapshotStorage = {
+  incoming: {
+    ...{ open: noSnapshot, add: noSnapshot, complete: noSnapshot },
+    ...{ close: () => Promise.resolve(), discard: () => Promise.resolve() },
+  },
+  intend: silence,
+};
 
 /** One run of the process. */
 interface Process {
@@ -234,7 +244,7 @@ export class SimNode {
           });
         },
       },
-      { identity, instances: this.disk.instances, log, store, machine },
+      { identity, instances: this.disk.instances, log, store, machine, needsSnapshot: false, snapshots: noSnapshots },
     );
     process.raft = process.member.parts.raft;
     checks().started(this);

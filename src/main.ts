@@ -13,7 +13,7 @@ import { Registry } from "prom-client";
 import { parseReturned, renderHandOut } from "../api/hand-out.js";
 import { createServer } from "../api/server.js";
 import { createCallbackCheck } from "../cluster/callback-guard.js";
-import { openNode } from "../cluster/start.js";
+import { Seat } from "../cluster/seat.js";
 import { ConfigError, helpText, parseConfig, type Config } from "./config.js";
 import { shutDown } from "./shutdown.js";
 
@@ -36,7 +36,7 @@ function readConfig(argv: readonly string[]): Config {
 async function run(config: Config, logger: Logger, onFatal: (error: unknown) => never): Promise<void> {
   const registry = new Registry();
   const rules = { limits: config.api.limits, checkCallback: createCallbackCheck(config.node.callback.allow) };
-  const node = await openNode(config.node, {
+  const node = await Seat.open(config.node, {
     ...{ version, logger, registry, onFatal, render: renderHandOut },
     parseReturned: (id, lock, body) => parseReturned(id, lock, body, rules),
   });

@@ -59,6 +59,7 @@ async function open() {
   const store = Object.assign(at, { advance, put, get: (key: string) => view.get(key) }) as unknown as Store;
   const configurations: Configuration[] = [];
   const seen = { applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] };
+  const asked = { snapshotsTo: [] as string[], installs: [] as { index: number; term: number }[] };
   const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
   const progressed: (() => void)[] = [];
   const driver: Driver = new Driver({
@@ -74,6 +75,8 @@ async function open() {
       onConfiguration: (configuration) => configurations.push(configuration),
       onTerm: (term) => seen.terms.push(term),
       onReads: () => hooks.onReads(),
+      onSnapshotsTo: (ids) => asked.snapshotsTo.push(...ids),
+      onInstall: (install) => asked.installs.push(install),
       onProgress: () => progressed.splice(0).forEach((resolve) => resolve()),
       observeSync: () => undefined,
       onFatal: (error) => {
@@ -92,7 +95,7 @@ async function open() {
   raft.campaign();
   driver.wake();
   await progress();
-  return { driver, raft, engine, log, writes, nextWrite, seen, configurations, hooks, propose, progress };
+  return { driver, raft, engine, log, writes, nextWrite, seen, asked, configurations, hooks, propose, progress };
 }
 
 it("one write serves everything that came while another was under way", async () => {
