@@ -5,12 +5,14 @@ import type { RaftOptions } from "../raft/types.js";
 
 export type RaftLimits = Pick<
   RaftOptions,
-  "appendBytesMax" | "inflightMax" | "uncommittedBytesMax" | "preVote" | "checkQuorum"
+  "appendBytesMax" | "inflightMax" | "inflightBytesMax" | "uncommittedBytesMax" | "preVote" | "checkQuorum"
 >;
 
 export const raftLimits: RaftLimits = {
   appendBytesMax: 1024 * 1024,
   inflightMax: 64,
+  // Below what the peer links hold for one member: a follower that lags must not break its own link.
+  inflightBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 64 * 1024 * 1024,
   preVote: true,
   checkQuorum: true,

@@ -6,7 +6,7 @@
  * heartbeat whether it has got up to the cut. Source: dissertation 3.5, 5, 10.2.
  */
 
-import type { Index, NodeId } from "./types.js";
+import type { Entry, Index, NodeId } from "./types.js";
 
 export interface Progress {
   readonly id: NodeId;
@@ -18,7 +18,7 @@ export interface Progress {
   probeSent: boolean;
   /** Snapshot mode: the host was told. */
   snapshotAsked: boolean;
-  /** Replicate mode: last indexes of the messages under way, oldest first. */
+  /** Replicate mode: the messages under way, oldest first. */
   readonly inflight: Window;
   /** Commit index it was last told of. */
   commitSent: Index;
@@ -31,14 +31,21 @@ export interface Progress {
   lost: boolean;
 }
 
+/** A ring of `max` messages: the last index of each, and its bytes. */
 interface Window {
   readonly max: number;
+  readonly bytesMax: number;
   readonly ends: Index[];
+  readonly sizes: number[];
   head: number;
   count: number;
+  bytes: number;
 }
 
-export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: number; tick: number }): Progress {
+export function newProgress(
+  id: NodeId,
+  at: { nextIndex: Index; inflightMax: number; inflightBytesMax: number; tick: number },
+): Progress {
   return {
     id,
     mode: "probe",
@@ -46,7 +53,7 @@ export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: num
     nextIndex: at.nextIndex,
     probeSent: false,
     snapshotAsked: false,
-    inflight: { max: Math.max(1, at.inflightMax), ends: [], head: 0, count: 0 },
+    inflight: newWindow(at.inflightMax, at.inflightBytesMax),
     commitSent: 0,
     poked: false,
     heardAt: at.tick,
@@ -58,7 +65,7 @@ export function newProgress(id: NodeId, at: { nextIndex: Index; inflightMax: num
 /** Nothing more may be sent until an answer comes. */
 export function isPaused({ mode, probeSent, poked, inflight }: Progress): boolean {
   if (mode === "snapshot") return !poked;
-  return mode === "probe" ? probeSent : inflight.count >= inflight.max;
+  return mode === "probe" ? probeSent : isFull(inflight);
 }
 
 /** What it needs next is cut off here; it is asked about the entry before `firstIndex`. */
@@ -77,14 +84,14 @@ export function becomeProbe(progress: Progress, nextIndex: Index): void {
   clear(progress.inflight);
 }
 
-/** An AppendEntries with `entries` entries from `nextIndex` on has left. */
-export function onSent(progress: Progress, entries: number, commitIndex: Index): void {
+/** An AppendEntries with `entries` from `nextIndex` on has left. */
+export function onSent(progress: Progress, entries: readonly Entry[], commitIndex: Index): void {
   progress.commitSent = commitIndex;
   if (progress.mode === "probe") {
     progress.probeSent = true;
-  } else if (progress.mode === "replicate" && entries > 0) {
-    progress.nextIndex += entries;
-    push(progress.inflight, progress.nextIndex - 1);
+  } else if (progress.mode === "replicate" && entries.length > 0) {
+    progress.nextIndex += entries.length;
+    push(progress.inflight, progress.nextIndex - 1, bytesOf(entries));
   }
 }
 
@@ -141,13 +148,25 @@ export function onRejected(
 /** A heartbeat came back: whatever is under way may have been lost, so one more message may leave. */
 export function onHeartbeatReturned(progress: Progress, lastIndex: Index): void {
   progress.probeSent = false;
-  if (progress.inflight.count >= progress.inflight.max) freeOldest(progress.inflight);
+  if (isFull(progress.inflight)) freeOldest(progress.inflight);
   if (progress.matchIndex < lastIndex || progress.mode !== "replicate") progress.poked = true;
 }
 
-function push(window: Window, end: Index): void {
-  window.ends[(window.head + window.count) % window.max] = end;
+function newWindow(max: number, bytesMax: number): Window {
+  return { max: Math.max(1, max), bytesMax: Math.max(1, bytesMax), ends: [], sizes: [], head: 0, count: 0, bytes: 0 };
+}
+
+/** The last message may exceed the bytes: one is always allowed. */
+function isFull({ max, bytesMax, count, bytes }: Window): boolean {
+  return count >= max || bytes >= bytesMax;
+}
+
+function push(window: Window, end: Index, bytes: number): void {
+  const at = (window.head + window.count) % window.max;
+  window.ends[at] = end;
+  window.sizes[at] = bytes;
   window.count += 1;
+  window.bytes += bytes;
 }
 
 function freeUpTo(window: Window, index: Index): void {
@@ -155,6 +174,7 @@ function freeUpTo(window: Window, index: Index): void {
 }
 
 function freeOldest(window: Window): void {
+  window.bytes -= window.sizes[window.head] ?? 0;
   window.head = (window.head + 1) % window.max;
   window.count -= 1;
 }
@@ -162,4 +182,11 @@ function freeOldest(window: Window): void {
 function clear(window: Window): void {
   window.head = 0;
   window.count = 0;
+  window.bytes = 0;
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const { data } of entries) bytes += data.length;
+  return bytes;
 }

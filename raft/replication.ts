@@ -79,7 +79,7 @@ function sendAppend(core: Core, progress: Progress, entries: readonly Entry[]): 
     entries,
     leaderCommit: core.log.commitIndex,
   });
-  onSent(progress, entries.length, core.log.commitIndex);
+  onSent(progress, entries, core.log.commitIndex);
 }
 
 // ----------------------------------------------------------------------------------------------------- leader, in

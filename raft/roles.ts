@@ -52,7 +52,8 @@ export function becomeLeader(core: Core): void {
 export function followMembers(core: Core): void {
   const others = core.log.configurations.latest.configuration.members.filter(({ id }) => id !== core.id);
   for (const id of core.progress.keys()) if (!others.some((other) => other.id === id)) core.progress.delete(id);
-  const at = { nextIndex: core.log.lastIndex + 1, inflightMax: core.options.inflightMax, tick: core.tick };
+  const { inflightMax, appendBytesMax, inflightBytesMax = inflightMax * appendBytesMax } = core.options;
+  const at = { nextIndex: core.log.lastIndex + 1, inflightMax, inflightBytesMax, tick: core.tick };
   for (const { id } of others) if (!core.progress.has(id)) core.progress.set(id, newProgress(id, at));
 }
 

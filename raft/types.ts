@@ -174,6 +174,8 @@ export interface RaftOptions {
   readonly appendBytesMax: number;
   /** AppendEntries in flight per follower while replicating. */
   readonly inflightMax: number;
+  /** Entry bytes in flight per follower from which on nothing more is sent; absent: `inflightMax` full messages. */
+  readonly inflightBytesMax?: number;
   /** Sum of entry bytes proposed and not yet committed; beyond it proposals are refused. */
   readonly uncommittedBytesMax: number;
   readonly preVote: boolean;

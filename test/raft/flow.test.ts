@@ -44,6 +44,21 @@ describe("G: flow control and overload", () => {
     expect(sizes).toEqual([[1000, 1000], [5000], [1000, 1000], [1000]]);
   });
 
+  test("G3 and all under way so many, then whole messages until the last one exceeds it", () => {
+    const node = replicating({ appendBytesMax: 2048, inflightMax: 3, inflightBytesMax: 9000 });
+    const sizes = [...Array<number>(9).fill(1000), ...Array<number>(6).fill(5000), ...Array<number>(6).fill(1000)];
+    const sent = (messages: readonly Message[]) => only(messages, "AppendEntries").filter(({ to }) => to === "n2");
+    node.raft.propose(sizes.map((bytes) => new Uint8Array(bytes)));
+    const rounds: number[][] = [];
+    for (let messages = sent(node.pump()); messages.some(({ entries }) => entries.length > 0);) {
+      const counts = messages.map(({ entries }) => entries.length).filter((count) => count > 0);
+      rounds.push(counts);
+      const match = 1 + rounds.flat().reduce((sum, count) => sum + count, 0);
+      messages = sent(node.step(accepted(1, match)));
+    }
+    expect(rounds).toEqual([[2, 2, 2], [2, 1, 1], [1, 1], [1, 1], [1, 2, 2], [2]]);
+  });
+
   test.each([2, 64])("G4 messages under way are lost: the next heartbeat finds out (window %i)", (inflightMax) => {
     const network = new Network(3, { inflightMax });
     network.campaign("n1");

@@ -81,6 +81,7 @@ export class TestNode {
       random: setup.random ?? (() => 0),
       appendBytesMax: setup.appendBytesMax ?? 1 << 20,
       inflightMax: setup.inflightMax ?? 64,
+      ...(setup.inflightBytesMax !== undefined && { inflightBytesMax: setup.inflightBytesMax }),
       uncommittedBytesMax: setup.uncommittedBytesMax ?? 1 << 20,
       preVote: setup.preVote ?? false,
       checkQuorum: setup.checkQuorum ?? false,
