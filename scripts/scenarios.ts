@@ -22,6 +22,7 @@ interface Report {
     readonly message: string;
     readonly assertionResults: readonly {
       readonly title: string;
+      readonly ancestorTitles: readonly string[];
       readonly status: string;
       readonly failureMessages: readonly string[];
     }[];
@@ -81,9 +82,9 @@ async function run(files: readonly string[]): Promise<Report> {
 function resultsOf({ testResults }: Report): readonly Ran[] {
   return testResults.flatMap(({ name, message, assertionResults }) => {
     if (assertionResults.length === 0) process.stderr.write(`${name}: ${message}\n`);
-    return assertionResults.map(({ title, status, failureMessages }) => {
+    return assertionResults.map(({ title, ancestorTitles, status, failureMessages }) => {
       if (status === "failed") process.stderr.write(`${name}: ${title}\n${failureMessages.join("\n")}\n`);
-      return { title, passed: status === "passed" };
+      return { titles: [title, ...ancestorTitles], passed: status === "passed" };
     });
   });
 }

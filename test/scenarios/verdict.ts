@@ -5,7 +5,8 @@ import { idsOf, type Group, type Row } from "./catalogue.js";
 
 /** One test that ran. */
 export interface Ran {
-  readonly title: string;
+  /** Its own, and those of the blocks around it. */
+  readonly titles: readonly string[];
   readonly passed: boolean;
 }
 
@@ -14,7 +15,7 @@ export type Verdict = "green" | "red" | "missing" | "not applicable";
 /** Red: one of its tests failed or was skipped. Missing: none ran. */
 export function judge(row: Row, ran: readonly Ran[]): Verdict {
   if (row.notApplicable !== undefined) return "not applicable";
-  const own = ran.filter(({ title }) => idsOf(title).includes(row.id));
+  const own = ran.filter(({ titles }) => titles.some((title) => idsOf(title).includes(row.id)));
   if (own.length === 0) return "missing";
   return own.every(({ passed }) => passed) ? "green" : "red";
 }
