@@ -121,6 +121,19 @@ export interface PlainSelectBody<D = Json> {
   readonly Choice?: Optional<"random" | "order">;
 }
 
+export interface MemberBody {
+  readonly ID: string;
+  /** `host:port` where the other members reach it. */
+  readonly Peer: string;
+  /** Base URL of its API. */
+  readonly API: string;
+}
+
+export interface TransferBody {
+  /** The member that is to lead. */
+  readonly To: string;
+}
+
 // -------------------------------------------------------------------------------------------------------- answers
 
 export interface CaseOut {
@@ -239,7 +252,13 @@ export interface EventsOut {
 export interface NodeOut {
   readonly ID: string;
   readonly Address: string;
+  /** Where the other members reach it. */
+  readonly Peer: string;
+  /** `leader`, `follower`, `candidate`, `preCandidate`, or `learner` for one that catches up. */
   readonly Role: string;
+  readonly Voter: boolean;
+  /** Of its data directory; empty if it was never heard of. */
+  readonly Instance: string;
   readonly Term: number;
   readonly Leader: string | null;
   readonly LastIndex: number;
@@ -258,6 +277,10 @@ export interface NodeOut {
 export interface ClusterOut {
   readonly ID: string;
   readonly Nodes: readonly NodeOut[];
+  /** IDs that were members once and are never used again. */
+  readonly Removed: readonly string[];
+  /** A change of the members is not committed yet. */
+  readonly Changing: boolean;
 }
 
 /** RFC 9457, beside the members that single codes add (`reason`, `Version`, `LockUntil`, `Selects`, `Result`…). */

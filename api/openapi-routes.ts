@@ -7,6 +7,7 @@ import type { answerSchemas } from "./schema-out.js";
 
 type ParameterName =
   | "id"
+  | "node"
   | "chan"
   | "wait"
   | "lease"
@@ -171,6 +172,26 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
     errors: ["compacted"],
   },
   "GET /cluster": { summary: "Every node of the cluster.", answers: { 200: "Cluster" } },
+  "POST /cluster/members": {
+    summary: "Let a node join that was started with --join: a learner first, a voter once it has caught up.",
+    body: "MemberBody",
+    bodyRequired: true,
+    answers: { 200: "Member", 201: "Member" },
+    errors: [...body, "bad_id", "exists", "busy", "too_many"],
+  },
+  "DELETE /cluster/members/{node}": {
+    summary: "Remove a node for good; its ID is never used again.",
+    parameters: ["node"],
+    answers: { 200: "MemberRemoved" },
+    errors: ["not_found", "busy", "not_ready", "too_many"],
+  },
+  "POST /cluster/transfer": {
+    summary: "Let another voter lead.",
+    body: "TransferBody",
+    bodyRequired: true,
+    answers: { 200: "Leader" },
+    errors: [...body, "bad_id", "not_found", "busy", "not_ready"],
+  },
   "GET /healthz": { summary: "The process is alive.", answers: { 200: "Alive" } },
   "GET /readyz": { summary: "The node knows a leader and is caught up.", answers: { 200: "Ready" } },
   "GET /metrics": { summary: "Metrics for Prometheus.", answers: { 200: "MetricsText" } },

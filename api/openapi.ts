@@ -37,6 +37,13 @@ const parameters = {
     description: "ID of the state: 1–512 bytes of UTF-8 without control characters, percent-encoded; not poll, . or ..",
     schema: text,
   },
+  node: {
+    name: "node",
+    in: "path",
+    required: true,
+    description: "ID of the node.",
+    schema: text,
+  },
   chan: {
     name: "chan",
     in: "path",

@@ -6,6 +6,7 @@ import { closeChan, dropChan, getChan, listChans, makeChan } from "./chan.js";
 import { readEvents } from "./events.js";
 import type { Handler } from "./exchange.js";
 import { lockState, pauseState, pollStates, resumeState, unlockState } from "./lease.js";
+import { addMember, removeMember, transferLeadership } from "./members.js";
 import { getCluster, getHealth, getMetrics, getOpenapi, getReady } from "./operations.js";
 import { receiveValue, selectCases, sendValue } from "./plain.js";
 import { deleteState, getState, listStates, patchState, putState } from "./state.js";
@@ -36,6 +37,9 @@ export const routes: readonly Route[] = [
   { path: "/channel/:chan/close", methods: { POST: closeChan } },
   { path: "/events", methods: { GET: readEvents } },
   { path: "/cluster", methods: { GET: getCluster } },
+  { path: "/cluster/members", methods: { POST: addMember } },
+  { path: "/cluster/members/:node", methods: { DELETE: removeMember } },
+  { path: "/cluster/transfer", methods: { POST: transferLeadership } },
   { path: "/healthz", methods: { GET: getHealth } },
   { path: "/readyz", methods: { GET: getReady } },
   { path: "/metrics", methods: { GET: getMetrics } },

@@ -13,11 +13,13 @@ import type {
   CloseBody,
   HolderBody,
   LockBody,
+  MemberBody,
   PatchBody,
   PauseBody,
   PlainSelectBody,
   PutBody,
   SendBody,
+  TransferBody,
 } from "./contract.js";
 import type { Envelope } from "./json.js";
 import { bufferMax } from "./wire-in.js";
@@ -108,6 +110,15 @@ export const bodySchemas = {
   CloseBody: body({ Value: { description: "What receivers get, those that wait and those that come." } }),
   SendBody: body({ Data: anyJson }),
   EmptyBody: { ...body({}), description: "May be left out." },
+  MemberBody: body(
+    {
+      ID: { type: "string", description: "1–64 letters, digits, dots, dashes or underscores; never used before." },
+      Peer: { type: "string", description: "host:port where the other members reach it." },
+      API: { type: "string", description: "Base URL of its API." },
+    },
+    ["ID", "Peer", "API"],
+  ),
+  TransferBody: body({ To: { type: "string", description: "The member that is to lead." } }, ["To"]),
   PlainSelectBody: body(
     {
       Cases: { type: "array", items: { $ref: "#/components/schemas/Case" } },
@@ -133,6 +144,8 @@ export const checkBuffer = check<BufferBody>("BufferBody");
 export const checkClose = check<CloseBody<Raw>>("CloseBody");
 export const checkSend = check<SendBody<Raw>>("SendBody");
 export const checkEmpty = check<object>("EmptyBody");
+export const checkMember = check<MemberBody>("MemberBody");
+export const checkTransfer = check<TransferBody>("TransferBody");
 export const checkPlainSelect = check<PlainSelectBody<Raw>>("PlainSelectBody");
 
 function check<T>(name: keyof typeof bodySchemas): Check<T> {

@@ -168,7 +168,10 @@ export function clusterOut(cluster: Awaited<ReturnType<Node["cluster"]>>): Clust
     Nodes: cluster.nodes.map((node) => ({
       ID: node.id,
       Address: node.api,
-      Role: node.role,
+      Peer: node.peer,
+      Role: node.voter || node.role !== "follower" ? node.role : "learner",
+      Voter: node.voter,
+      Instance: node.instance,
       Term: node.term,
       Leader: node.leader,
       LastIndex: node.lastIndex,
@@ -183,5 +186,7 @@ export function clusterOut(cluster: Awaited<ReturnType<Node["cluster"]>>): Clust
       Version: node.version,
       ...(node.stateHash && { StateHash: { Index: node.stateHash.index, Hash: node.stateHash.hash } }),
     })),
+    Removed: cluster.removed,
+    Changing: cluster.changing,
   };
 }

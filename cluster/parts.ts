@@ -11,7 +11,6 @@ import type { HandOut } from "../src/select/outcome.js";
 import type { Meta } from "../src/select/types.js";
 import { noConfiguration } from "../raft/configuration.js";
 import { Raft } from "../raft/raft.js";
-import type { Configuration } from "../raft/types.js";
 import { CallbackDuty } from "./callback-duty.js";
 import { openCallbacks, type Callbacks } from "./callbacks.js";
 import type { Driver } from "./driver.js";
@@ -23,9 +22,10 @@ import { readGauges } from "./gauges.js";
 import type { Identity } from "./identity.js";
 import type { Instances } from "./instances.js";
 import { Intake } from "./intake.js";
-import { LeadershipWatch } from "./leadership.js";
-import { Members, removedText } from "./members.js";
-import { Membership } from "./membership.js";
+import type { LeadershipWatch } from "./leadership.js";
+import { buildMembers } from "./member-parts.js";
+import type { Members } from "./members.js";
+import type { Membership } from "./membership.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { Member } from "./node.js";
 import { Proposals } from "./proposals.js";
@@ -223,37 +223,6 @@ export function buildParts(
     feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
   };
   return { parts, raft, dispatcher };
-}
-
-function buildMembers(
-  config: NodeConfig,
-  from: {
-    hooks: NodeHooks;
-    opened: Opened;
-    late: Late;
-    raft: Raft;
-    applied: Configuration;
-    time: Time;
-    wake: () => void;
-    onLeader: () => void;
-  },
-): Pick<Parts, "members" | "membership" | "leadership" | "onRemoved"> {
-  const { hooks, opened, late, raft, applied, time, wake, onLeader } = from;
-  const { logger } = hooks;
-  const onRemoved = hooks.onRemoved ?? (() => hooks.onFatal(new Error(removedText(config.id))));
-  return {
-    onRemoved,
-    members: new Members({
-      ...{ self: config.id, raft, applied, onRemoved },
-      setMembers: (members, removed) => late.peers.setMembers(members, removed),
-    }),
-    membership: new Membership({
-      ...{ self: config.id, raft, time, timeoutMs: config.requestTimeoutMs, wake },
-      applied: () => opened.store.appliedIndex,
-      send: (to, frame) => late.peers.send(to, frame),
-    }),
-    leadership: new LeadershipWatch({ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger, onLeader }),
-  };
 }
 
 function buildCallbacks(

@@ -2,8 +2,8 @@
 /**
  * Composition root: configuration → node → API → signals. The only file that knows all folders.
  *
- * Exit codes: 0 after SIGTERM or SIGINT; 70 when storage or an invariant broke or the start failed; 78 for a wrong
- * configuration. Log lines are JSON on stderr.
+ * Exit codes: 0 after SIGTERM or SIGINT, and when the node was removed from the cluster; 70 when storage or an invariant
+ * broke or the start failed; 78 for a wrong configuration. Log lines are JSON on stderr.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -36,8 +36,9 @@ function readConfig(argv: readonly string[]): Config {
 async function run(config: Config, logger: Logger, onFatal: (error: unknown) => never): Promise<void> {
   const registry = new Registry();
   const rules = { limits: config.api.limits, checkCallback: createCallbackCheck(config.node.callback.allow) };
+  const removal = new AbortController();
   const node = await Seat.open(config.node, {
-    ...{ version, logger, registry, onFatal, render: renderHandOut },
+    ...{ version, logger, registry, onFatal, render: renderHandOut, onRemoved: () => removal.abort() },
     parseReturned: (id, lock, body) => parseReturned(id, lock, body, rules),
   });
   const server = createServer(node, { ...rules, logger, registry });
@@ -55,6 +56,9 @@ async function run(config: Config, logger: Logger, onFatal: (error: unknown) => 
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  const leave = () => stop("removed from the cluster");
+  if (removal.signal.aborted) leave();
+  else removal.signal.addEventListener("abort", leave);
   // Started with an IPC channel (the cluster script): a node does not outlive the one who looks after it.
   process.on("disconnect", () => stop("parent is gone"));
 }

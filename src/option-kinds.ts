@@ -1,6 +1,7 @@
 /**
  * The kinds of values an option can have: how a text becomes a value, and what to say when it does not.
  */
+import { baseUrl, isPeerAddress, memberIdPattern } from "../api/addresses.js";
 import type { Member } from "../cluster/types.js";
 
 /** One option. `read` gives the value of a text, or throws an Error whose message completes "must be …". */
@@ -24,7 +25,7 @@ interface Numeric {
 
 export function name(about: string): Option<string> {
   const read = (written: string) => {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(written))
+    if (!memberIdPattern.test(written))
       throw new Error("1–64 letters, digits, dots, dashes or underscores");
     return written;
   };
@@ -106,17 +107,11 @@ export function list<T>(declared: {
 }
 
 export function member(written: string): Member {
-  const [id = "", peer = "", api = ""] = written.split(/=(.+?:\d+)=/);
-  const port = Number(/:(\d{1,5})$/.exec(peer)?.[1] ?? NaN);
-  if (
-    !/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id) ||
-    !(port > 0 && port <= 65_535) ||
-    !/^https?:\/\//.test(api) ||
-    !URL.canParse(api)
-  ) {
+  const [id = "", peer = "", url = ""] = written.split(/=(.+?:\d+)=/);
+  const api = baseUrl(url);
+  if (!memberIdPattern.test(id) || !isPeerAddress(peer) || api === undefined)
     throw new Error(`a list of id=host:port=url, not "${written}"`);
-  }
-  return { id, peer, api: api.replace(/\/+$/, "") };
+  return { id, peer, api };
 }
 
 export function secret(written: string): string {

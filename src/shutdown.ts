@@ -1,5 +1,6 @@
 /**
- * The orderly end of a node: no new requests, answers to those that wait, time for those under way, then the storage.
+ * The orderly end of a node: another one leads, no new requests, answers to those that wait, time for those under way,
+ * then the storage.
  *
  * Nothing depends on it: what was acknowledged is in the log, and a forced end costs a replay at the next start.
  */
@@ -13,12 +14,15 @@ const sweepMs = 25;
 /** All of it, then the end is forced. */
 const stopMs = 4500;
 
+interface Ending {
+  /** Bounded: about a second. */
+  handOver(): Promise<void>;
+  drain(): void;
+  close(): Promise<void>;
+}
+
 /** Resolves within 4.5 s, closed or not. */
-export async function shutDown(
-  server: Server,
-  node: { drain(): void; close(): Promise<void> },
-  logger: Logger,
-): Promise<void> {
+export async function shutDown(server: Server, node: Ending, logger: Logger): Promise<void> {
   let force: NodeJS.Timeout | undefined;
   const forced = new Promise<true>((resolve) => (force = setTimeout(resolve, stopMs, true)));
   const whole = await Promise.race([close(server, node), forced]);
@@ -27,7 +31,9 @@ export async function shutDown(
   else logger.info({ event: "stopped" }, "stopped");
 }
 
-async function close(server: Server, node: { drain(): void; close(): Promise<void> }): Promise<void> {
+async function close(server: Server, node: Ending): Promise<void> {
+  // While it still answers: requests that came in are applied under the next leader.
+  await node.handOver();
   const closed = once(server, "close");
   server.close();
   node.drain();

@@ -119,6 +119,10 @@ describe("real answers have the shape that is documented", () => {
     expectShape("ChannelDeleted", (await http.delete(`/channel/${chan}`)).body);
     expectShape("Events", (await http.get("/events")).body);
     expectShape("Cluster", (await http.get("/cluster")).body);
+    const member = { ID: "n2", Peer: "h:1", API: "http://h" };
+    expectShape("Member", (await http.post("/cluster/members", member)).body);
+    expectShape("Leader", (await http.post("/cluster/transfer", { To: "local" })).body);
+    expectShape("Problem", (await http.delete("/cluster/members/local")).body);
     expectShape("Alive", (await http.get("/healthz")).body);
     expectShape("Ready", (await http.get("/readyz")).body);
   });

@@ -1,0 +1,50 @@
+/**
+ * The parts of a node that deal with who is in the cluster and who leads it.
+ */
+import type { Raft } from "../raft/raft.js";
+import type { Configuration } from "../raft/types.js";
+import type { Time } from "./environment.js";
+import { LeadershipWatch } from "./leadership.js";
+import { Members, removedText } from "./members.js";
+import { Membership } from "./membership.js";
+import type { NodeConfig } from "./node-config.js";
+import type { Late, NodeHooks, Opened, Parts } from "./parts.js";
+
+export function buildMembers(
+  config: NodeConfig,
+  from: {
+    hooks: NodeHooks;
+    opened: Opened;
+    late: Late;
+    raft: Raft;
+    applied: Configuration;
+    time: Time;
+    wake: () => void;
+    onLeader: () => void;
+  },
+): Pick<Parts, "members" | "membership" | "leadership" | "onRemoved"> {
+  const { hooks, opened, late, raft, applied, time, wake, onLeader } = from;
+  const { logger } = hooks;
+  let isRemoved = false;
+  const onRemoved = () => {
+    if (isRemoved) return;
+    isRemoved = true;
+    const text = removedText(config.id);
+    logger.warn({ event: "removed" }, text);
+    if (hooks.onRemoved === undefined) hooks.onFatal(new Error(text));
+    else hooks.onRemoved();
+  };
+  return {
+    onRemoved,
+    members: new Members({
+      ...{ self: config.id, raft, applied, onRemoved },
+      setMembers: (members, removed) => late.peers.setMembers(members, removed),
+    }),
+    membership: new Membership({
+      ...{ self: config.id, raft, time, timeoutMs: config.requestTimeoutMs, wake },
+      applied: () => opened.store.appliedIndex,
+      send: (to, frame) => late.peers.send(to, frame),
+    }),
+    leadership: new LeadershipWatch({ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger, onLeader }),
+  };
+}
