@@ -272,6 +272,10 @@ export interface NodeOut {
   readonly At: number;
   readonly Version: string;
   readonly StateHash?: { readonly Index: number; readonly Hash: string };
+  /** Bytes that may still be written to the disk of the data directory. */
+  readonly DiskFreeBytes?: number;
+  /** Kinds: docs/operations.md. */
+  readonly Alarms: readonly { readonly Kind: string; readonly Since: number; readonly About: string }[];
 }
 
 export interface ClusterOut {

@@ -185,6 +185,8 @@ export function clusterOut(cluster: Awaited<ReturnType<Node["cluster"]>>): Clust
       At: node.atMs,
       Version: node.version,
       ...(node.stateHash && { StateHash: { Index: node.stateHash.index, Hash: node.stateHash.hash } }),
+      ...(node.diskFreeBytes !== undefined && { DiskFreeBytes: node.diskFreeBytes }),
+      Alarms: node.alarms.map(({ kind, sinceMs, about }) => ({ Kind: kind, Since: sinceMs, About: about })),
     })),
     Removed: cluster.removed,
     Changing: cluster.changing,

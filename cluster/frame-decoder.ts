@@ -7,6 +7,7 @@
 import { unreachable } from "../src/invariant.js";
 import type { ConflictHint, Entry, Message } from "../raft/types.js";
 import { membersMax } from "../raft/configuration.js";
+import { alarmKinds, type Alarm } from "./alarms.js";
 import { answerCodes, frameItemsMax, kinds, messageTypes, refusals, requestKinds, roles } from "./frames.js";
 import { instancePattern } from "./instances.js";
 import type { MembershipAnswer, MembershipRequest } from "./membership.js";
@@ -39,7 +40,7 @@ export function decodeFrame(bytes: Buffer): Frame {
   return frame;
 }
 
-const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 17, ask: 6, told: 5, snapshot: 6 } as const;
+const fieldCounts = { raft: 0, forward: 5, refused: 5, status: 19, ask: 6, told: 5, snapshot: 6 } as const;
 const messageFieldCounts = {
   RequestVote: 9,
   RequestVoteResponse: 7,
@@ -215,7 +216,18 @@ function decodeStatus(reader: MsgpackReader): NodeStatus {
     ...rest,
     instance,
     instances: decodeInstances(reader),
+    ...(reader.nil() ? {} : { diskFreeBytes: reader.float() }),
+    alarms: decodeAlarms(reader),
   };
+}
+
+function decodeAlarms(reader: MsgpackReader): Alarm[] {
+  const fields = reader.array(3 * alarmKinds.length);
+  if (fields % 3 !== 0) throw new FrameError("half an alarm");
+  return Array.from({ length: fields / 3 }, () => {
+    const kind = oneOf(alarmKinds, reader);
+    return { kind, sinceMs: reader.float(), about: reader.string(textBytesMax) };
+  });
 }
 
 function decodeInstances(reader: MsgpackReader): [string, string][] {

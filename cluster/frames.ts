@@ -10,6 +10,7 @@ import { crc32 } from "node:zlib";
 import { encode } from "../src/codec.js";
 import { invariant, unreachable } from "../src/invariant.js";
 import type { Message, Role } from "../raft/types.js";
+import { alarmKinds } from "./alarms.js";
 import { refusalCodes, type MembershipRequest } from "./membership.js";
 import { snapshotSteps } from "./snapshot-wire.js";
 import type { Frame, NodeStatus, Refused } from "./types.js";
@@ -62,7 +63,7 @@ export interface EncodedFrame {
 }
 
 type Blob = { readonly data: Uint8Array };
-type Field = string | number | boolean | null | readonly number[] | readonly string[];
+type Field = string | number | boolean | null | readonly (number | string)[];
 
 /** The pieces refer to the data of the frame, they do not copy it. A frame may come out larger than {@link frameBytesMax}. */
 export function encodeFrame(frame: Frame): EncodedFrame {
@@ -207,4 +208,6 @@ function encodeStatus(status: NodeStatus, fields: Field[]): void {
   fields.push(status.stateHash?.index ?? null, status.stateHash?.hash ?? null);
   fields.push(status.dbBytes, status.atMs, status.version);
   fields.push(status.instance, status.instances.flat());
+  fields.push(status.diskFreeBytes ?? null);
+  fields.push(status.alarms.flatMap(({ kind, sinceMs, about }) => [alarmKinds.indexOf(kind), sinceMs, about]));
 }

@@ -5,7 +5,7 @@ import type { GaugeName } from "./metrics.js";
 import type { Parts } from "./parts.js";
 
 export function readGauges(parts: Parts): Readonly<Record<GaugeName, number>> {
-  const { raft, store, proposals, waits, machine, board, peers, members } = parts;
+  const { raft, store, proposals, waits, machine, board, peers, members, health } = parts;
   const voters = members.all.filter(({ voter }) => voter).length;
   return {
     slct_raft_term: raft.term,
@@ -24,5 +24,6 @@ export function readGauges(parts: Parts): Readonly<Record<GaugeName, number>> {
     slct_states_pending: machine.pendingCount,
     slct_clock_skew_seconds: board.skewMs() / 1000,
     slct_peer_queue_bytes: peers.queuedBytes(),
+    slct_disk_free_bytes: health.status().diskFreeBytes ?? 0,
   };
 }

@@ -13,6 +13,7 @@ import { Consistency, type StateMark } from "./consistency.js";
 import { DiskSpace } from "./disk-space.js";
 import type { Time } from "./environment.js";
 import type { Limit } from "./intake.js";
+import { Scrub, type ScrubOptions } from "./scrub.js";
 import { StallWatch } from "./stall.js";
 import type { Store } from "./types.js";
 
@@ -24,7 +25,15 @@ export interface HealthStatus {
   readonly stateHash?: StateMark;
 }
 
-export interface HealthOptions {
+/** What the node can ask of the disk. */
+export interface Upkeep {
+  /** Bytes that could still be written. */
+  readonly freeBytes: () => Promise<number>;
+  /** Reads all records, in no more than `share` of the time. */
+  readonly verify: ScrubOptions["verify"];
+}
+
+export interface HealthOptions extends Partial<Upkeep> {
   readonly self: NodeId;
   readonly others: () => readonly NodeId[];
   readonly store: Pick<Store, "stateHash" | "appliedIndex">;
@@ -33,8 +42,6 @@ export interface HealthOptions {
   readonly time: Time;
   readonly logger: Pick<Logger, "info" | "warn">;
   readonly diskFreeMin: number;
-  /** Absent: the disk is not watched. */
-  readonly freeBytes?: () => Promise<number>;
   /** Of an election; a gap of half of it in the work of this process is a stall. */
   readonly timeoutMs: number;
   readonly observeStall: (seconds: number) => void;
@@ -55,13 +62,14 @@ export class Health {
   readonly consistency: Consistency;
   readonly #options: HealthOptions;
   readonly #disk: DiskSpace | undefined;
+  readonly #scrub: Scrub | undefined;
   readonly #stall: StallWatch;
   readonly #heard = new Map<NodeId, { readonly kinds: ReadonlySet<AlarmKind>; readonly heardMs: number }>();
   #wallDistanceMs: number;
   readonly #cancel: () => void;
 
   constructor(options: HealthOptions) {
-    const { time, logger, others, freeBytes, diskFreeMin, timeoutMs, onError } = options;
+    const { time, logger, others, freeBytes, verify, diskFreeMin, timeoutMs, onError } = options;
     this.#options = options;
     this.alarms = new Alarms({ logger, wallMs: () => time.wallMs() });
     this.clock = new ClusterClock({ time, others });
@@ -72,6 +80,7 @@ export class Health {
       this.#disk = new DiskSpace({ freeBytes, freeMin: diskFreeMin, alarms: this.alarms, time, onError: complain });
       this.#disk.look().catch(onError);
     }
+    if (verify !== undefined) this.#scrub = new Scrub({ verify, time });
     this.#stall = new StallWatch({ gapMsMax: timeoutMs / 2, time, onStall: (gapMs) => this.#onStall(gapMs) });
     this.#wallDistanceMs = time.wallMs() - time.nowMs();
     this.#cancel = time.every(intervalMs, () => this.#look());
@@ -120,6 +129,7 @@ export class Health {
   close(): void {
     this.#cancel();
     this.#disk?.close();
+    this.#scrub?.close();
     this.consistency.close();
   }
 

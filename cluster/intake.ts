@@ -8,7 +8,7 @@
  */
 import { decodeEntry, stampEntry } from "../src/codec.js";
 import type { Raft } from "../raft/raft.js";
-import type { NodeId, Term } from "../raft/types.js";
+import type { Index, NodeId, Term } from "../raft/types.js";
 import { admits, type Restriction } from "./admission.js";
 import { failpoint } from "./failpoint.js";
 import type { Forward, Refused } from "./types.js";
@@ -22,10 +22,12 @@ export interface Limit {
 type FinalReason = Exclude<Refused["reason"], "not_leader">;
 
 export interface IntakeOptions {
-  readonly raft: Pick<Raft, "role" | "term" | "propose">;
+  readonly raft: Pick<Raft, "role" | "term" | "commitIndex" | "propose">;
   /** Stamps, unix ms: never less than one before. */
   readonly clock: () => number;
-  /** What is committed is not applied or written fast enough: nothing more is taken. */
+  /** Applied here. */
+  readonly applied: () => Index;
+  /** What is applied is not written fast enough: nothing more is taken. */
   readonly congested: () => boolean;
   readonly limit: () => Limit | undefined;
   readonly refuse: (origin: NodeId, refused: Refused) => void;
@@ -45,6 +47,8 @@ interface Source {
 
 /** Refused numbers remembered per source. Beyond it the oldest are forgotten, and their repetition is not answered. */
 const refusedMax = 16_384;
+/** Entries committed and not yet applied beyond which nothing more is taken: a second's work, or some. */
+const unappliedMax = 16_384;
 
 export class Intake {
   readonly #options: IntakeOptions;
@@ -88,8 +92,8 @@ export class Intake {
     const last = fresh.at(-1);
     if (last === undefined) return;
     source.decided = Math.max(source.decided, last.seq);
-    const { raft, clock, congested, limit } = this.#options;
-    if (congested()) return this.#refuse(source, fresh, "overloaded");
+    const { raft, clock, applied, congested, limit } = this.#options;
+    if (congested() || raft.commitIndex - applied() > unappliedMax) return this.#refuse(source, fresh, "overloaded");
     const limited = limit();
     const admitted = limited === undefined ? fresh : this.#admitted(source, fresh, limited);
     if (admitted.length === 0) return;

@@ -3,11 +3,13 @@
  */
 import { Counter, Gauge, Histogram, Registry, type Metric } from "prom-client";
 import type { StatusCounts } from "../src/select/types.js";
+import { alarmKinds, type AlarmKind } from "./alarms.js";
 
 /** Read when the metrics are scraped. */
 export interface Gauges {
   readonly read: () => Readonly<Record<GaugeName, number>>;
   readonly states: () => StatusCounts;
+  readonly alarms: () => readonly AlarmKind[];
 }
 
 const gauges = {
@@ -27,6 +29,7 @@ const gauges = {
   slct_states_pending: "States that wait to be handed out",
   slct_clock_skew_seconds: "Largest difference between this wall clock and that of a peer",
   slct_peer_queue_bytes: "Bytes queued to peers",
+  slct_disk_free_bytes: "Free space of the disk of the data directory; 0 when it is not watched",
 } as const;
 
 export type GaugeName = keyof typeof gauges;
@@ -38,6 +41,7 @@ export interface Metrics {
   readonly syncSeconds: Histogram;
   readonly batchEntries: Histogram;
   readonly timerLagSeconds: Histogram;
+  readonly stallSeconds: Histogram;
   readonly leaderChanges: Counter;
   readonly entries: Counter;
   readonly statesResolved: Counter;
@@ -78,6 +82,16 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
       for (const [status, count] of Object.entries(source.states())) this.set({ status }, count);
     },
   });
+  new Gauge({
+    name: "slct_alarm",
+    help: "1 while the alarm stands on this node, else 0",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      const standing = source.alarms();
+      for (const kind of alarmKinds) this.set({ kind }, standing.includes(kind) ? 1 : 0);
+    },
+  });
   const histogram = (name: string, help: string, buckets = latencyBuckets) =>
     new Histogram({ name, help, buckets, registers });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
@@ -92,6 +106,11 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
     timerLagSeconds: histogram(
       "slct_timer_lag_seconds",
       "How late the oldest deadline of an expire entry was proposed",
+    ),
+    stallSeconds: histogram(
+      "slct_stall_seconds",
+      "Gaps of more than half an election timeout in which this process did not run",
+      [0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     ),
     leaderChanges: counter("slct_leader_changes_total", "Leaders seen by this node"),
     entries: counter("slct_entries_applied_total", "Entries applied here"),

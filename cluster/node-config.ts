@@ -34,6 +34,8 @@ export interface NodeConfig {
   readonly logTailBytes: number;
   /** The overlay is flushed to LevelDB beyond this many dirty bytes (estimate). */
   readonly overlayBytesMax: number;
+  /** Below so many free bytes in the data directory nothing is taken that needs room; 0: not watched. */
+  readonly diskFreeMin: number;
   /** Events kept in memory for the feed. */
   readonly eventsMax: number;
 }

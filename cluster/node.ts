@@ -15,6 +15,7 @@ import type { MembershipRequest } from "./membership.js";
 import type { Parts } from "./parts.js";
 import type { Ban } from "./peer-handshake.js";
 import type { Leadership } from "./proposals.js";
+import type { OwnStatus } from "./status.js";
 import { listChans, listStates, readChan, readState } from "./queries.js";
 import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus, Waitable, Waited } from "./types.js";
 
@@ -138,7 +139,7 @@ export class Member implements Node {
     this.#parts.wake();
   }
 
-  ownStatus(): Omit<NodeStatus, "stateHash" | "dbBytes" | "atMs"> {
+  ownStatus(): OwnStatus {
     const { identity, instances, self, raft, store, version } = this.#parts;
     const { role, term, leader, lastIndex, commitIndex } = raft.status();
     const { appliedIndex, flushedIndex } = store;

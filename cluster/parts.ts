@@ -18,6 +18,7 @@ import { firstConfiguration, readConfiguration } from "./configuration.js";
 import { Duties } from "./duties.js";
 import { systemEnvironment, type Environment, type Time } from "./environment.js";
 import { Feed } from "./feed.js";
+import { Health, type Upkeep } from "./health.js";
 import { readGauges } from "./gauges.js";
 import type { Identity } from "./identity.js";
 import type { Instances } from "./instances.js";
@@ -65,6 +66,8 @@ export interface Opened {
   readonly log: LogStore;
   readonly store: Store & { readonly congested: boolean };
   readonly machine: Machine;
+  /** Of what is on disk; absent: nothing is. */
+  readonly upkeep?: Upkeep;
   readonly snapshots: SnapshotStorage;
   /** The records are lost, the log is not: see `RaftOptions.needsSnapshot`. */
   readonly needsSnapshot: boolean;
@@ -105,6 +108,7 @@ export interface Parts {
   readonly callbacks: CallbackDuty;
   readonly feed: Feed;
   readonly board: StatusBoard;
+  readonly health: Health;
   readonly snapshots: Snapshots;
   readonly needsSnapshot: boolean;
   readonly metrics: Metrics;
@@ -139,7 +143,7 @@ export function buildParts(
   const wake = () => late.driver.wake();
   const environment = hooks.environment ?? systemEnvironment;
   const { time } = environment;
-  const clock = () => time.wallMs();
+  const clock = () => health.clock.nowMs();
   const applied = readConfiguration(store) ?? firstConfiguration(identity.members);
   // What the others know counts; a node that joins is the only one to know its addresses.
   const self = [...applied.members, ...config.members].find(({ id }) => id === config.id);
@@ -154,6 +158,14 @@ export function buildParts(
   const metrics = createMetrics(registry, {
     read: () => readGauges(late.member.parts),
     states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
+    alarms: () => health.alarms.list.map(({ kind }) => kind),
+  });
+  const health: Health = new Health({
+    ...{ self: config.id, store, time, logger, ...opened.upkeep, onError: onFatal },
+    ...{ diskFreeMin: config.diskFreeMin, timeoutMs: config.electionTicks * config.tickMs },
+    logTimeMs: (store.get(keys.meta) as Meta | undefined)?.nowMs ?? 0,
+    others: () => raft.configuration.members.map(({ id }) => id).filter((id) => id !== config.id),
+    observeStall: (seconds) => metrics.stallSeconds.observe(seconds),
   });
   const proposals = new Proposals({
     ...{ node: config.id, epoch, proposalsMax: config.proposalsMax, proposalBytesMax: config.proposalBytesMax },
@@ -192,7 +204,7 @@ export function buildParts(
   });
   const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, environment });
   const board = new StatusBoard({
-    ...{ store, clock, time, onError: onFatal },
+    ...{ store, health, clock: () => time.wallMs(), time, onError: onFatal },
     self,
     members: () => group.members.all,
     own: () => late.member.ownStatus(),
@@ -205,7 +217,7 @@ export function buildParts(
   const parts: BuiltParts = {
     ...{ snapshots, needsSnapshot, log },
     ...{ config, identity, epoch, self, instances, ...group },
-    ...{ store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, metrics },
+    ...{ store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, health, metrics },
     ...{
       version: hooks.version,
       logger,
@@ -216,7 +228,8 @@ export function buildParts(
       stop: () => late.stop(),
     },
     intake: new Intake({
-      ...{ raft, clock, congested: () => store.congested, limit: () => undefined },
+      ...{ raft, clock, congested: () => store.congested, limit: () => health.limit() },
+      applied: () => store.appliedIndex,
       refuse: (origin, refused) =>
         origin === config.id ? proposals.refused(refused) : late.peers.send(origin, { kind: "refused", ...refused }),
     }),

@@ -12,6 +12,7 @@ import type { Demand, Meta } from "../src/select/types.js";
 import { votersOf } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
 import { readConfiguration } from "./configuration.js";
+import { freeBytesOf } from "./disk-space.js";
 import { Driver } from "./driver.js";
 import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
@@ -72,11 +73,13 @@ export async function openNode(
     if (readConfiguration(store)?.removed.includes(id) === true) throw new Error(removedText(id));
     const machine = new Machine(store);
     await loadIndexes(store, machine);
+    const records = store;
+    const upkeep = { freeBytes: () => freeBytesOf(dataDir), verify: records.verify.bind(records) };
     return await startNode(
       config,
       { ...hooks, openLinks },
       {
-        ...{ identity, instances, log, store, machine, needsSnapshot: found.needsSnapshot },
+        ...{ identity, instances, log, store, machine, upkeep, needsSnapshot: found.needsSnapshot },
         snapshots: { incoming: new LevelIncoming(dataDir), intend: (install) => intendInstall(dataDir, install) },
       },
     );
@@ -102,7 +105,10 @@ export async function startNode(
     ...{ instance: opened.identity.instance, epoch: opened.identity.epoch, instances: opened.instances },
     handler: {
       onFrame: (from, frame) => late.member.onFrame(from, frame),
-      onLink: (to) => late.member.onLink(to),
+      onLink: (to) => {
+        late.member.onLink(to);
+        parts.board.tell(to);
+      },
       onBanned: (by, ban) => late.member.onBanned(by, ban),
       onPull: (by, path) => parts.snapshots.pull(by, path),
     },
@@ -110,12 +116,16 @@ export async function startNode(
   });
   late.peers = await links.catch((error: unknown) => {
     parts.board.close();
+    parts.health.close();
     throw error;
   });
   const node = new Member({ ...parts, peers: late.peers });
   late.member = node;
   late.driver = createDriver(node, late, { ...opened, raft, parts, hooks });
-  const stopTicking = time.every(config.tickMs, () => node.tick());
+  const stopTicking = time.every(config.tickMs, () => {
+    parts.health.tick();
+    node.tick();
+  });
   let compacting: Promise<void> | undefined;
   const stopCompacting = time.every(compactMs, () => {
     compacting ??= opened.log
@@ -128,6 +138,7 @@ export async function startNode(
     stopTicking();
     stopCompacting();
     node.closeParts();
+    parts.health.close();
     await late.driver.close();
     await parts.snapshots.close();
     await late.peers.close();
@@ -174,7 +185,10 @@ function createDriver(
     host: {
       beforeTurn: () => node.beforeTurn(),
       send: (message) => late.peers.send(message.to, { kind: "raft", message }),
-      onApplied: (entry) => node.onApplied(entry),
+      onApplied: (entry) => {
+        node.onApplied(entry);
+        parts.health.onApplied(entry.nowMs);
+      },
       onConfiguration: (configuration, at) => node.onConfiguration(configuration, at),
       onTerm: (term) => node.onTerm(term),
       onReads: (states) => parts.reads.onReads(states),

@@ -3,14 +3,19 @@
  */
 import type { Member, NodeId } from "../raft/types.js";
 import { systemTime, type Cancel, type Time } from "./environment.js";
+import type { Health, HealthStatus } from "./health.js";
 import type { Frame, Member as Address, MemberStatus, NodeStatus, Store } from "./types.js";
+
+/** What the node says of itself, health and measures aside. */
+export type OwnStatus = Omit<NodeStatus, keyof HealthStatus | "dbBytes" | "atMs">;
 
 export interface StatusOptions {
   readonly self: Address;
   /** In force. */
   readonly members: () => readonly Member[];
-  readonly store: Pick<Store, "stateHash" | "appliedIndex" | "sizeBytes">;
-  readonly own: () => Omit<NodeStatus, "stateHash" | "dbBytes" | "atMs">;
+  readonly store: Pick<Store, "sizeBytes">;
+  readonly health: Pick<Health, "status" | "onStatus" | "consistency">;
+  readonly own: () => OwnStatus;
   readonly send: (to: NodeId, frame: Frame) => void;
   readonly clock: () => number;
   readonly onError: (error: unknown) => void;
@@ -20,29 +25,42 @@ export interface StatusOptions {
 /** Of a member that was never heard of. */
 const silent: Omit<MemberStatus, keyof Member> = {
   ...{ instance: "", role: "follower", term: 0, leader: null, version: "", dbBytes: 0, atMs: 0 },
-  ...{ lastIndex: 0, commitIndex: 0, appliedIndex: 0, flushedIndex: 0, lagMs: 0, skewMs: 0, reachable: false },
+  ...{
+    alarms: [],
+    lastIndex: 0,
+    commitIndex: 0,
+    appliedIndex: 0,
+    flushedIndex: 0,
+    lagMs: 0,
+    skewMs: 0,
+    reachable: false,
+  },
 };
 const intervalMs = 1000;
+/** How often the files of the store are counted. */
+const measureMs = 30_000;
 /** A member that was silent for this long is shown as unreachable. */
 const silentMs = 3500;
 
 export class StatusBoard {
   readonly #options: StatusOptions;
   readonly #heard = new Map<NodeId, { status: NodeStatus; receivedMs: number }>();
-  #stateHash: NodeStatus["stateHash"];
-  #seenIndex = -1;
   #dbBytes = 0;
+  #measuredMs = -Infinity;
   #measuring = false;
   #closed = false;
+  readonly #time: Time;
   readonly #cancel: Cancel;
 
   constructor(options: StatusOptions) {
     this.#options = options;
-    this.#cancel = (options.time ?? systemTime).every(intervalMs, () => this.#exchange());
+    this.#time = options.time ?? systemTime;
+    this.#cancel = this.#time.every(intervalMs, () => this.#exchange());
   }
 
   onStatus(from: NodeId, status: NodeStatus): void {
     this.#heard.set(from, { status, receivedMs: this.#options.clock() });
+    this.#options.health.onStatus(from, status, status.atMs);
   }
 
   /** Largest difference between a peer's clock and this one, ms; transit time included. */
@@ -55,12 +73,12 @@ export class StatusBoard {
 
   /** The hash of the records is computed here for this node, whatever the load. */
   async all(): Promise<MemberStatus[]> {
-    await this.#measure();
+    const [stateHash] = await Promise.all([this.#options.health.consistency.hash(), this.#measure()]);
     const nowMs = this.#options.clock();
     const { self, members } = this.#options;
     const all = this.#withSelf(members()).map((member): MemberStatus => {
       const { id, voter, peer } = member;
-      if (id === self.id) return { ...this.#own(), voter, peer, lagMs: 0, skewMs: 0, reachable: true };
+      if (id === self.id) return { ...this.#own(), stateHash, voter, peer, lagMs: 0, skewMs: 0, reachable: true };
       const heard = this.#heard.get(id);
       if (heard === undefined) return { ...silent, ...member };
       const lagMs = nowMs - heard.receivedMs;
@@ -87,17 +105,20 @@ export class StatusBoard {
     return members.some(({ id }) => id === self.id) ? members : [...members, { ...self, voter: false }];
   }
 
+  /** To a member whose link came up: it should know this node's clock before it gets its vote. */
+  tell(to: NodeId): void {
+    this.#options.send(to, { kind: "status", status: this.#own() });
+  }
+
   #exchange(): void {
-    const { self, members, store, send, onError } = this.#options;
-    const status = this.#own();
+    const { self, members, onError } = this.#options;
     const others = members().map(({ id }) => id);
     for (const id of this.#heard.keys()) if (!others.includes(id)) this.#heard.delete(id);
-    for (const id of others) if (id !== self.id) send(id, { kind: "status", status });
-    // Under load the index moves all the time and the hash would be work for nothing: it is made when things are quiet.
-    const quiet = store.appliedIndex === this.#seenIndex;
-    this.#seenIndex = store.appliedIndex;
-    if (!quiet || this.#measuring || this.#stateHash?.index === store.appliedIndex) return;
+    for (const id of others) if (id !== self.id) this.tell(id);
+    const nowMs = this.#time.nowMs();
+    if (this.#measuring || nowMs - this.#measuredMs < measureMs) return;
     this.#measuring = true;
+    this.#measuredMs = nowMs;
     this.#measure()
       .catch((error: unknown) => {
         // The store may be closed while it is read.
@@ -107,13 +128,11 @@ export class StatusBoard {
   }
 
   async #measure(): Promise<void> {
-    const { store } = this.#options;
-    this.#stateHash = await store.stateHash();
-    this.#dbBytes = await store.sizeBytes();
+    this.#dbBytes = await this.#options.store.sizeBytes();
   }
 
   #own(): NodeStatus {
-    const status = { ...this.#options.own(), dbBytes: this.#dbBytes, atMs: this.#options.clock() };
-    return this.#stateHash === undefined ? status : { ...status, stateHash: this.#stateHash };
+    const { own, health, clock } = this.#options;
+    return { ...own(), ...health.status(), dbBytes: this.#dbBytes, atMs: clock() };
   }
 }

@@ -7,6 +7,7 @@ import type { Command } from "../src/select/command.js";
 import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Chan, Raw, Result, State, Status } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
+import type { HealthStatus } from "./health.js";
 import type { MembershipAnswer, MembershipRequest } from "./membership.js";
 import type { SnapshotNotice } from "./snapshot-wire.js";
 
@@ -147,7 +148,7 @@ export interface PeersHandler {
 
 // -------------------------------------------------------------------------------------------------------- node
 
-export interface NodeStatus {
+export interface NodeStatus extends HealthStatus {
   readonly id: NodeId;
   /** Of its data directory. */
   readonly instance: string;
@@ -161,7 +162,6 @@ export interface NodeStatus {
   readonly commitIndex: Index;
   readonly appliedIndex: Index;
   readonly flushedIndex: Index;
-  readonly stateHash?: { readonly index: Index; readonly hash: string };
   readonly dbBytes: number;
   /** Wall clock when this was taken. */
   readonly atMs: number;

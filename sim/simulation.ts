@@ -165,7 +165,7 @@ function nodeConfigOf(config: SimConfig, at: number): NodeConfig {
     ...{ id: idOf(at), clusterId: "sim", dataDir: "", members, tickMs, electionTicks, heartbeatTicks },
     ...{ requestTimeoutMs: config.requestTimeoutMs, leaderGraceMs: config.leaderGraceMs },
     ...{ proposalsMax, proposalBytesMax: 1 << 26, waitsMax, settings: config.settings, eventsMax: 100 },
-    ...{ join: false, logTailBytes: 0, logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20 },
+    ...{ join: false, logTailBytes: 0, logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20, diskFreeMin: 0 },
     callback: {
       ...{ slots: 0, timeoutMs: 1_000, responseBytesMax: 1_000, allow: [], secrets: [] },
       backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },

@@ -165,7 +165,7 @@ function assemble(values: Values): Config {
         "proposalBytesMax",
         "join",
       ]),
-      ...pick(values, ["waitsMax", "logSegmentBytes", "logTailBytes", "overlayBytesMax", "eventsMax"]),
+      ...pick(values, ["waitsMax", "logSegmentBytes", "logTailBytes", "overlayBytesMax", "diskFreeMin", "eventsMax"]),
       members: values.members.length === 0 ? [alone] : values.members,
       ...(values.peerListen === undefined ? {} : { peerListen: values.peerListen }),
       electionTicks: ticks(values.electionTimeoutMs),

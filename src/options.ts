@@ -182,6 +182,12 @@ export const options = {
     max: 1024 * 1024 * mebibyte,
     about: "log kept below what is flushed: a member that was away for no longer needs no snapshot",
   }),
+  diskFreeMin: bytes({
+    default: 512 * mebibyte,
+    min: 0,
+    max: 1024 * 1024 * 1024 * mebibyte,
+    about: "free space of the disk below which new work is refused (operations.md); 0: not watched",
+  }),
   overlayBytesMax: bytes({
     default: 32 * mebibyte,
     min: mebibyte,

@@ -148,7 +148,7 @@ function changeAlone(request: MembershipRequest, index: number): ReturnType<Node
 
 function status({ index, nowMs }: LocalLog): MemberStatus {
   return {
-    ...{ instance: "instance-1", voter: true, peer: "127.0.0.1:1", lagMs: 0, skewMs: 0, reachable: true },
+    ...{ instance: "instance-1", voter: true, peer: "127.0.0.1:1", lagMs: 0, skewMs: 0, reachable: true, alarms: [] },
     ...{ id: "local", api: "http://127.0.0.1", role: "leader", term: 1, leader: "local", version: "test" },
     ...{ lastIndex: index, commitIndex: index, appliedIndex: index, flushedIndex: index, dbBytes: 0, atMs: nowMs },
   };

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { alarmKinds } from "../../cluster/alarms.js";
 import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { decodeFrame } from "../../cluster/frame-decoder.js";
@@ -96,9 +97,14 @@ const status = fc.record(
     version: id,
     instance,
     instances: fc.array(fc.tuple(id, instance), { maxLength: 6 }),
+    diskFreeBytes: uint,
+    alarms: fc.array(fc.record({ kind: fc.constantFrom(...alarmKinds), sinceMs: uint, about: id }), {
+      maxLength: alarmKinds.length,
+    }),
   },
   {
     requiredKeys: [
+      "alarms",
       "instance",
       "instances",
       "id",
@@ -296,6 +302,11 @@ const raw = (header: unknown, blob = Buffer.alloc(0), headerLength?: number): Bu
   return Buffer.concat([length, packed, blob]);
 };
 const heartbeat = [0, 4, "a", "b", 5, 1, 2];
+/** A status with something else from the field on that comes n-th. */
+const statusWith = (at: number, ...other: unknown[]) => {
+  const fields: unknown[] = [3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, [], null, []];
+  return raw(fields.toSpliced(at, other.length, ...other));
+};
 const append = (...rest: unknown[]) => [0, 2, "a", "b", 5, ...rest];
 
 describe("decodeFrame refuses", () => {
@@ -336,12 +347,15 @@ describe("decodeFrame refuses", () => {
     ["a snapshot, which no peer may order to install", raw([0, 9, "a", "b", 5, 7, 4, []])],
     ["indexes beyond the safe integers", raw(append(2 ** 53 - 1, 1, 1, [1, 0], []))],
     ["half a hint", raw([0, 3, "a", "b", 5, 1, false, 0, [1]])],
-    ["half a state hash", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, 1, null, 1, 1, "v", instanceA, []])],
-    ["an instance that is none", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", "x", []])],
-    ["half an instance", raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, ["b"]])],
+    ["half a state hash", statusWith(10, 1)],
+    ["an instance that is none", statusWith(15, "x")],
+    ["half an instance", statusWith(16, ["b"])],
+    ["half an alarm", statusWith(18, [0, 1])],
+    ["an alarm that is none", statusWith(18, [99, 1, "x"])],
+    ["free space that is none", statusWith(17, -1)],
     ["a request that is none", raw([4, 1, 3, "a", "", ""])],
     ["an answer that is none", raw([5, 1, false, 9, "no"])],
-    ["a role that is none", raw([3, "a", "b", 4, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, []])],
+    ["a role that is none", statusWith(3, 4)],
   ])("%s", (_, bytes) => {
     expect(() => decodeFrame(bytes)).toThrow(FrameError);
   });
@@ -349,11 +363,7 @@ describe("decodeFrame refuses", () => {
   it("accepts the frame that the table above damages", () => {
     expect(decodeFrame(raw(heartbeat))).toMatchObject({ kind: "raft", message: { type: "Heartbeat", context: 2 } });
     expect(decodeFrame(raw(append(1, 1, 1, [1, 9], [0]), Buffer.alloc(9)))).toMatchObject({ kind: "raft" });
-    expect(decodeFrame(raw([3, "a", "b", 0, 1, null, 1, 1, 1, 1, null, null, 1, 1, "v", instanceA, []]))).toMatchObject(
-      {
-        kind: "status",
-      },
-    );
+    expect(decodeFrame(statusWith(0))).toMatchObject({ kind: "status" });
   });
 });
 

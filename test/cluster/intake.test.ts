@@ -16,10 +16,16 @@ function open({ uncommittedBytesMax = 1 << 20 } = {}) {
     ...{ appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8, uncommittedBytesMax },
     ...{ preVote: false, checkQuorum: false },
   });
-  const world = { nowMs: 1000, congested: false, limit: undefined as Limit | undefined };
+  const world = {
+    nowMs: 1000,
+    congested: false,
+    limit: undefined as Limit | undefined,
+    applied: undefined as number | undefined,
+  };
   const refusals: { origin: string; refused: Refused }[] = [];
   const intake = new Intake({
     ...{ raft, clock: () => world.nowMs, congested: () => world.congested, limit: () => world.limit },
+    applied: () => world.applied ?? raft.commitIndex,
     refuse: (origin, refused) => refusals.push({ origin, refused }),
   });
   /** What `accept` refused, as far as it says so. */
@@ -152,6 +158,22 @@ describe("a refusal", () => {
     accept("n2", 1, 1, many);
     expect(accept("n2", 1, 1, many).flatMap(({ seqs }) => seqs)).toHaveLength(16_384);
   });
+});
+
+it("takes nothing while what is committed waits to be applied", () => {
+  const { accept, raft, world, elect, run } = open({ uncommittedBytesMax: 1 << 24 });
+  elect();
+  accept(
+    "n2",
+    1,
+    1,
+    Array.from({ length: 20_000 }, (_, n) => forward(n + 1, "")),
+  );
+  run();
+  world.applied = raft.commitIndex - 16_385;
+  expect(accept("n2", 1, 1, [forward(20_001)])).toEqual([{ seqs: [20_001], reason: "overloaded" }]);
+  world.applied += 1;
+  expect(accept("n2", 1, 1, [forward(20_002)])).toEqual([]);
 });
 
 it("takes what a limit admits, and says of the rest why not", () => {

@@ -82,6 +82,7 @@ export class MeshNode {
     });
     this.intake = new Intake({
       ...{ raft: this.raft, clock: () => 1000, congested: () => this.congested, limit: () => undefined },
+      applied: () => this.appliedIndex,
       refuse: (to, refused) => {
         if (to === id) this.proposals.refused(refused);
         else this.mesh.send({ from: id, to, frame: { kind: "refused", ...refused } });
