@@ -17,6 +17,8 @@ import { Seat } from "../cluster/seat.js";
 import { ConfigError, helpText, parseConfig, type Config } from "./config.js";
 import { shutDown } from "./shutdown.js";
 
+/** Lines that wait because what they go to is full; beyond, new ones are dropped. */
+const logBytesMax = 1024 * 1024;
 const exitFatal = 70;
 const exitConfig = 78;
 
@@ -70,7 +72,10 @@ else if (argv.includes("--version")) process.stdout.write(`${version}\n`);
 else {
   const config = readConfig(argv);
   const { logLevel, node } = config;
-  const logger = pino({ level: logLevel, base: { nodeId: node.id } }, pino.destination({ dest: 2, sync: true }));
+  const lines = pino.destination({ dest: 2, sync: true, maxLength: logBytesMax });
+  // What the node does must not depend on whether its lines can be written: they often go to the very disk that is full.
+  lines.on("error", () => undefined);
+  const logger = pino({ level: logLevel, base: { nodeId: node.id } }, lines);
   const onFatal = (error: unknown): never => {
     logger.fatal({ event: "fatal", err: error }, "fatal: the node stops");
     process.exit(exitFatal);

@@ -95,11 +95,7 @@ export class SnapshotCluster {
 
   /** Has `id` said this, at least `times`? */
   heard(id: string, event: string, times = 1): boolean {
-    return this.count(id, event) >= times;
-  }
-
-  count(id: string, event: string): number {
-    return (this.said.get(id) ?? []).filter((one) => one.event === event).length;
+    return (this.said.get(id) ?? []).filter((one) => one.event === event).length >= times;
   }
 
   /** Writes `count` states of `bytes` through any node that takes them. */

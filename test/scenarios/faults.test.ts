@@ -44,7 +44,7 @@ test("M8 links clogged one by one and released in another order: all that waited
     elections += timeline.reigns.length - 1;
   }
   expect(elections, "a swizzle that disturbs nobody shows nothing").toBeGreaterThan(seeds.length);
-});
+}, 30_000);
 
 describe("M9 a link that goes up and down every 50 ms for a minute", { timeout: 30_000 }, () => {
   // The defaults: ticks of 25 ms, heartbeats of 50 ms, elections after 600 to 1200 ms.

@@ -55,6 +55,21 @@ export const matrix: readonly Row[] = [
   { from: /^src\/(main|config|options|option-kinds|shutdown)\.ts$/, may: [anything] },
   { from: /^src\/(errors|invariant)\.ts$/, may: [] },
   { from: /^src\/codec\.ts$/, may: [/^msgpackr$/], mayTypes: [/^src\/select\/(types|command|outcome)\.ts$/] },
+  // The harness runs the engine and the API in the process of a test; everything else of the SDK knows the wire only.
+  {
+    from: /^sdk\/testing(\/|\.ts$)/,
+    may: [
+      /^sdk\//,
+      /^src\/select\//,
+      /^src\/errors\.ts$/,
+      /^api\/(server|rules)\.ts$/,
+      /^cluster\/(waits|feed|queries)\.ts$/,
+      builtin,
+      /^(pino|prom-client|tinyqueue)$/,
+    ],
+    mayTypes: [/^cluster\/(types|environment)\.ts$/],
+  },
+  { from: /^sdk\//, may: [/^sdk\/(?!testing)/], mayTypes: [/^api\/contract\.ts$/] },
   { from: /^chaos\/node\.ts$/, may: [/^chaos\//, /^cluster\/failpoint\.ts$/, /^src\/main\.ts$/] },
   {
     from: /^chaos\//,

@@ -1,0 +1,103 @@
+/**
+ * The part of `p` that changes something elsewhere, along with the next put-back: processes, channels, promises.
+ */
+import type { Json, ResultOut } from "../../api/contract.js";
+import * as cases from "../client/cases.js";
+import type { Case } from "../client/cases.js";
+import { channel, nameOf, type Channel, type ChannelLike, type StandardSchema } from "../client/channel.js";
+import { readError, SlctError, writeError } from "../client/errors.js";
+import { cancelChannel, processId, resultChannel } from "../client/names.js";
+import { newData } from "../client/process-data.js";
+import type { Awaiting, ProcessContext, Settled } from "./context.js";
+import type { Host } from "./host.js";
+import { durable, type Scope } from "./journal.js";
+import { Random } from "./random.js";
+import { awaitable } from "./waiting.js";
+
+type Processes = Pick<ProcessContext, "spawn" | "call" | "result" | "cancel">;
+type Channels = Pick<ProcessContext, "chan" | "make" | "close" | "promise" | "resolve" | "reject">;
+
+export function processes(scope: Scope, host: Host): Processes {
+  const { operations, seed } = host;
+
+  const spawn: ProcessContext["spawn"] = (process, input, { id: key, startAt } = {}) => {
+    const idOf = (op: string) => processId(process.name, key ?? secret(seed, "child", op));
+    const begin = startAt instanceof Date ? startAt.getTime() : startAt;
+    const op = operations.effect(scope, `spawn ${process.name}`, (own) => {
+      const data = newData(process, secret(seed, "seed", own), durable(input, "the input of a process"));
+      return { kind: "spawn", spawn: { id: idOf(own), data, ...(begin !== undefined && { startAt: begin }) } };
+    });
+    const id = idOf(op);
+    return { id, result: awaiting(scope, host, resultChannel(id)) };
+  };
+
+  return {
+    spawn,
+    call: (process, input, options) => spawn(process, input, options).result,
+    result: (id) => awaiting(scope, host, resultChannel(id)),
+    cancel: (id, reason = null) => close(scope, host, cancelChannel(id), reason),
+  };
+}
+
+export function channels(scope: Scope, host: Host): Channels {
+  const { operations, seed, id } = host;
+
+  const make = (chan: ChannelLike<never, unknown>, buffer: number) => {
+    const Chan = named(chan);
+    operations.effect(scope, `make ${Chan}`, () => ({ kind: "make", make: { Chan, Buffer: buffer } }));
+  };
+
+  return {
+    chan: <T>(buffer = 0, schema?: StandardSchema<unknown, T>): Channel<T> => {
+      const name = `${id}/c/${operations.name(scope, "chan")}`;
+      if (buffer > 0) make(name, buffer);
+      return schema === undefined ? channel<T>(name) : channel<T>(name, schema);
+    },
+    make,
+    close: (chan, value) => close(scope, host, chan, value),
+    promise: () => {
+      const op = operations.name(scope, "promise");
+      return awaiting(scope, host, `${id}/p/${op}/${secret(seed, "promise", op)}`);
+    },
+    resolve: (promise, value) => close(scope, host, promise, { value }),
+    reject: (promise, error) => close(scope, host, promise, { error: { ...writeError(error) } }),
+  };
+}
+
+/** Nobody can guess it who does not know the seed. */
+function secret(seed: string, kind: string, op: string): string {
+  return new Random(seed, `${kind} ${op}`).hex();
+}
+
+function close(scope: Scope, { operations }: Host, chan: ChannelLike<never, unknown>, value?: Json): void {
+  const Chan = named(chan);
+  const Value = value === undefined ? {} : { Value: durable(value, "the value of a close") };
+  operations.effect(scope, `close ${Chan}`, () => ({ kind: "close", close: { Chan, ...Value } }));
+}
+
+/** A promise is a channel that is closed with how it ended. */
+function awaiting<T>(scope: Scope, host: Host, id: string): Awaiting<T> {
+  const one: Case<Settled<T>> = { ...cases.recv(id), read: (result) => settledOf(id, result) };
+  const read = (settled: Settled<T>) => {
+    if (settled.ok) return settled.value;
+    throw settled.error;
+  };
+  return Object.assign(awaitable(scope, host, one, read), { id });
+}
+
+function settledOf<T>(id: string, { Ok, Data }: ResultOut): Settled<T> {
+  if (Ok || typeof Data !== "object" || Data === null) return broken(id);
+  if ("error" in Data) return { ok: false, error: readError(Data["error"]) };
+  return "value" in Data ? { ok: true, value: Data["value"] as T } : broken(id);
+}
+
+/** Somebody has sent to it, or closed it without saying how it ended. */
+function broken<T>(id: string): Settled<T> {
+  return { ok: false, error: readError({ message: `${id} was not settled as a promise`, code: "bad_promise" }) };
+}
+
+function named(chan: ChannelLike<never, unknown>): string {
+  const name = nameOf(chan);
+  if (name === null) throw new SlctError("bad_id", "The nil channel has no name.");
+  return name;
+}

@@ -1,0 +1,26 @@
+/**
+ * `slct/sdk`: durable processes, and the workers that run them.
+ */
+export { after, at, channel, otherwise, recv, send } from "./client.js";
+export { encrypted, packed } from "./client/codec.js";
+export { Failure, isSlctError, SlctError } from "./client/errors.js";
+export type { Channel, ChannelLike, Codec, Json, Selected, StandardSchema } from "./client.js";
+export { process } from "./process/definition.js";
+export type { MigrationValues, ProcessDefinition, ProcessOptions } from "./process/definition.js";
+export type {
+  Awaiting,
+  Child,
+  LoopContext,
+  LoopDone,
+  ProcessContext,
+  ProcessInfo,
+  Receiving,
+  RetryPolicy,
+  Sending,
+  Settled,
+  StepContext,
+  StepOptions,
+  Timer,
+} from "./process/context.js";
+export { worker } from "./worker/worker.js";
+export type { Worker, WorkerOptions } from "./worker/worker.js";

@@ -1,0 +1,101 @@
+/**
+ * One state that a worker holds by long-poll: stores under its lock, keeps the lease alive, learns when it is lost.
+ */
+import type { ResultOut, StateOut } from "../../api/contract.js";
+import type { Client } from "../client.js";
+import { sleep, type Clock } from "../client/clock.js";
+import { isSlctError } from "../client/errors.js";
+import { isHandedOut } from "../client/states.js";
+import type { Holder, Patch } from "./activation.js";
+
+export interface LeaseOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  /** Runs a put-back that may wait this long for the next result; undefined: one that does not. */
+  readonly linger: <T>(lease: Lease, putBack: (waitMs: number | undefined) => Promise<T>) => Promise<T>;
+  /** Steps that run longer than this are told of results that come meanwhile, ms. */
+  readonly newsAfterMs: number;
+}
+
+/** A wait of one look at the state, ms. */
+const lookMs = 30_000;
+
+export class Lease implements Holder {
+  readonly id: string;
+  readonly #options: LeaseOptions;
+  readonly #controller = new AbortController();
+  #lock: string;
+  #version: number;
+  #renewedAt: number;
+  #isRenewing = false;
+
+  constructor(state: StateOut, options: LeaseOptions) {
+    this.id = state.ID;
+    this.#options = options;
+    this.#lock = state.Lock ?? "";
+    this.#version = state.Version;
+    this.#renewedAt = options.clock.now();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Ends the work on it; the lock is left as it is. */
+  end(reason: Error): void {
+    this.#controller.abort(reason);
+  }
+
+  async checkpoint(patch: Patch): Promise<void> {
+    const answer = await this.#patch(patch, true);
+    this.#version = answer.Version;
+    this.#renewedAt = this.#options.clock.now();
+  }
+
+  async putBack(patch: Patch): Promise<StateOut | undefined> {
+    const answer = await this.#options.linger(this, (waitMs) => this.#patch(patch, false, waitMs));
+    return isHandedOut(answer) ? answer : undefined;
+  }
+
+  /** Gives it back unchanged. */
+  async release(delayMs = 0): Promise<void> {
+    await this.#options.client.unlockState(this.id, this.#lock, delayMs > 0 ? { delay: delayMs } : {});
+  }
+
+  async news(signal: AbortSignal): Promise<readonly ResultOut[]> {
+    const { client, clock, newsAfterMs } = this.#options;
+    await sleep(clock, newsAfterMs, signal);
+    let seen = this.#version;
+    for (;;) {
+      const state = await client.getState(this.id, { after: seen, wait: lookMs, signal });
+      const isNews = state.Version > Math.max(seen, this.#version) && state.Results.length > 0;
+      seen = Math.max(seen, state.Version, this.#version);
+      if (isNews) return state.Results;
+    }
+  }
+
+  /** To be called often: extends the lease when a third of it is over, ends the work when it is lost. */
+  async keepAlive(): Promise<void> {
+    const { client, clock, leaseMs } = this.#options;
+    const now = clock.now();
+    if (this.#isRenewing || this.signal.aborted || now - this.#renewedAt < leaseMs / 3) return;
+    this.#isRenewing = true;
+    try {
+      const lease = { lock: this.#lock, for: leaseMs };
+      await client.extendLock(this.id, lease, { signal: this.signal, timeoutMs: leaseMs / 3 });
+      this.#renewedAt = now;
+    } catch (error) {
+      const isOver = clock.now() - this.#renewedAt >= leaseMs;
+      if (isOver || isSlctError(error, "lock_error", "not_found")) this.end(error as Error);
+    } finally {
+      this.#isRenewing = false;
+    }
+  }
+
+  #patch(patch: Patch, hold: boolean, wait?: number) {
+    const body = { ...patch, Lock: this.#lock, ...(hold && { Hold: true }) };
+    const lease = { lease: this.#options.leaseMs };
+    return this.#options.client.patchState(this.id, body, wait === undefined ? lease : { ...lease, wait });
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * What a process waits for: selects, channels, timers, threads, other processes.
+ */
+import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from "vitest";
+import { channel, otherwise, recv, type StandardSchema } from "../../../sdk/client.js";
+import { Failure, process, type ProcessContext } from "../../../sdk/sdk.js";
+import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
+
+let cluster: TestCluster;
+beforeEach(() => {
+  cluster = createTestCluster({ seed: 3 });
+});
+afterEach(() => cluster.close());
+
+/** Runs it under the key 1, by a worker that remembers nothing between two hand-outs. */
+async function start<T>(run: (p: ProcessContext) => Promise<T>): Promise<{ id: string; result: () => Promise<T> }> {
+  const definition = process<null, T>("test", { version: 1 }, run);
+  cluster.worker({ processes: [definition], cached: 0, warn: fail });
+  const started = await cluster.client.start(definition, null, { id: "1" });
+  await cluster.untilQuiescent();
+  return { id: started.id, result: () => cluster.client.result(started) };
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
+
+describe("select", () => {
+  test("gives the case that fired, by its name and with its type", async () => {
+    const paid = channel<{ amount: number }>("paid");
+    const { result } = await start(async (p) => {
+      const r = await p.select({ paid: p.recv(paid), offer: p.send("offers", 1), late: p.after("24h") });
+      expectTypeOf(r.tag).toEqualTypeOf<"paid" | "offer" | "late">();
+      switch (r.tag) {
+        case "paid":
+          if (r.ok) expectTypeOf(r.value).toEqualTypeOf<{ amount: number }>();
+          return r.ok ? r.value.amount : "closed";
+        case "offer":
+          return "offered";
+        case "late":
+          expectTypeOf(r.at).toEqualTypeOf<number>();
+          return "late";
+      }
+    });
+    await cluster.client.send(paid, { amount: 30 });
+    expect(await result()).toBe(30);
+    await expect(cluster.client.recv("offers")).rejects.toMatchObject({ code: "not_ready" });
+  });
+
+  test("mixes cases made by p with cases made outside, a default among them", async () => {
+    const { result } = await start(
+      async (p) => (await p.select({ a: recv("a"), b: p.recv("b"), no: otherwise() })).tag,
+    );
+    expect(await result()).toBe("no");
+  });
+
+  test("in order, if asked for", async () => {
+    await cluster.client.makeChannel("a", 20);
+    await cluster.client.makeChannel("b", 20);
+    for (let n = 0; n < 20; n++) await cluster.client.send("a", n);
+    for (let n = 0; n < 20; n++) await cluster.client.send("b", n);
+    const { result } = await start(async (p) => {
+      const tags = [];
+      for (let n = 0; n < 10; n++)
+        tags.push((await p.select({ b: p.recv("b"), a: p.recv("a") }, { choice: "order" })).tag);
+      for (let n = 0; n < 10; n++) tags.push((await p.select({ b: p.recv("b"), a: p.recv("a") })).tag);
+      return tags.join("");
+    });
+    expect(await result()).toMatch(/^b{10}(?=.*a)(?=.*b)[ab]{10}$/);
+  });
+});
+
+describe("channels", () => {
+  test("a receive alone gives the value, and throws on a closed channel", async () => {
+    const { result } = await start(async (p) => {
+      const value = await p.recv("jobs");
+      const error = await p.recv("jobs").then(null, (thrown: unknown) => thrown as { code: string });
+      return [value, (error as { code: string }).code];
+    });
+    await cluster.client.send("jobs", { n: 1 });
+    await cluster.client.closeChannel("jobs");
+    expect(await result()).toEqual([{ n: 1 }, "closed"]);
+  });
+
+  test("a range ends when the channel is closed and drained", async () => {
+    const { result } = await start(async (p) => {
+      const seen = [];
+      for await (const value of p.range(channel<number>("jobs"))) seen.push(value);
+      return seen;
+    });
+    for (const n of [1, 2, 3]) await cluster.client.send("jobs", n, { wait: "1s" });
+    await cluster.client.closeChannel("jobs");
+    expect(await result()).toEqual([1, 2, 3]);
+  });
+
+  test("a send waits for its receiver, and throws on a closed channel", async () => {
+    const { result } = await start(async (p) => {
+      await p.send("out", "first");
+      return p.send("out", "second").then(
+        () => "sent",
+        (error: { code: string }) => error.code,
+      );
+    });
+    expect(await cluster.client.recv("out")).toEqual({ ok: true, value: "first" });
+    await cluster.untilQuiescent();
+    await cluster.client.closeChannel("out");
+    expect(await result()).toBe("closed");
+  });
+
+  test("two threads of one process meet on a channel of their own", async () => {
+    const { result } = await start(async (p) => {
+      const chan = p.chan<number>();
+      const sum = p.go(async (p) => (await p.recv(chan)) + (await p.recv(chan)));
+      await p.send(chan, 1);
+      await p.send(chan, 2);
+      return sum;
+    });
+    expect(await result()).toBe(3);
+  });
+
+  test("a buffered one takes values without a receiver", async () => {
+    const { result } = await start(async (p) => {
+      const chan = p.chan<number>(2);
+      await p.send(chan, 1);
+      await p.send(chan, 2);
+      return [await p.recv(chan), await p.recv(chan), chan.name];
+    });
+    expect(await result()).toEqual([1, 2, "test/1/c/1"]);
+  });
+
+  test("close gives its value to whoever waits; the second close throws where it was asked for", async () => {
+    const waiting = cluster.client.recv("gate", { wait: "1m" });
+    const { result } = await start(async (p) => {
+      p.close("gate", "open");
+      await p.sleep("1s");
+      let code = "";
+      try {
+        p.close("gate", "again");
+      } catch (error) {
+        code = (error as { code: string }).code;
+      }
+      return [code, await p.step("after", () => "went on")];
+    });
+    expect(await waiting).toEqual({ ok: false, closed: true, value: "open" });
+    await cluster.advance("1s");
+    expect(await result()).toEqual(["closed", "went on"]);
+  });
+
+  test("make is refused with another size, where it was asked for", async () => {
+    await cluster.client.makeChannel("sized", 3);
+    const { result } = await start(async (p) => {
+      p.make("sized", 3);
+      try {
+        p.make("sized", 4);
+        await p.sleep("1s");
+        return "made";
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    });
+    expect(await result()).toBe("exists");
+  });
+
+  test("values are checked on both sides", async () => {
+    const even = channel("even", evenNumber);
+    const { result } = await start(async (p) => {
+      const codes = [];
+      for (const attempt of [() => p.send(even, 3), () => p.recv(even)]) {
+        try {
+          await attempt();
+        } catch (error) {
+          codes.push((error as { code: string }).code, (error as Error).message);
+        }
+      }
+      return codes;
+    });
+    await cluster.client.send("even", 5);
+    expect(await result()).toEqual([
+      "invalid_value",
+      "a value of channel even: odd",
+      "invalid_value",
+      "a value of channel even: odd",
+    ]);
+  });
+});
+
+const evenNumber: StandardSchema<number> = {
+  "~standard": {
+    ...{ version: 1, vendor: "test" },
+    validate: (value) => (Number(value) % 2 === 0 ? { value: Number(value) } : { issues: [{ message: "odd" }] }),
+  },
+};
+
+describe("time", () => {
+  test("a sleep ends after its time and not before; now is when it fired", async () => {
+    const { id, result } = await start(async (p) => {
+      const begin = p.now();
+      await p.sleep("3 days");
+      return p.now() - begin;
+    });
+    await cluster.advance("2 days 23h 59m 59s 999ms");
+    expect((await cluster.client.getState(id)).Status).toBe("waiting");
+    await cluster.advance("1ms");
+    expect(await result()).toBe(3 * 86_400_000);
+  });
+
+  test("at a point in time", async () => {
+    const noon = new Date(cluster.time.now() + 3_600_000);
+    const { result } = await start(async (p) => {
+      await p.at(noon);
+      return p.now();
+    });
+    await cluster.advance("1h");
+    expect(await result()).toBe(noon.getTime());
+  });
+
+  test("a start in the future", async () => {
+    const later = process("later", { version: 1 }, (p) => Promise.resolve(p.info.startedAt));
+    cluster.worker({ processes: [later] });
+    const startAt = cluster.time.now() + 60_000;
+    const started = await cluster.client.start(later, null, { startAt });
+    await cluster.advance("1h");
+    expect(await cluster.client.result(started)).toBe(startAt);
+  });
+});
+
+describe("threads", () => {
+  test("run beside each other and may be awaited", async () => {
+    const { result } = await start(async (p) => {
+      const slow = p.go(async (p) => (await p.sleep("2s"), "slow"));
+      const quick = p.go(async (p) => (await p.sleep("1s"), "quick"));
+      return [await quick, p.now(), await slow, p.now()];
+    });
+    const begin = cluster.time.now();
+    await cluster.advance("2s");
+    expect(await result()).toEqual(["quick", begin + 1000, "slow", begin + 2000]);
+  });
+
+  test("end with the process", async () => {
+    const { id, result } = await start(async (p) => {
+      void p.go(async (p) => p.recv("never"));
+      await p.sleep("1s");
+    });
+    await cluster.advance("1s");
+    await result();
+    expect(await cluster.client.getState(id)).toMatchObject({ Status: "done", Selects: [] });
+    await expect(cluster.client.getChannel("never")).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("an error that nobody awaits ends the process", async () => {
+    const { result } = await start(async (p) => {
+      void p.go(async (p) => {
+        await p.sleep("1s");
+        throw new Failure("broken", { code: "thread" });
+      });
+      await p.recv("never");
+    });
+    await cluster.advance("1s");
+    await expect(result()).rejects.toMatchObject({ code: "thread", message: "broken" });
+  });
+
+  test("an error that is awaited is the awaiter's", async () => {
+    const { result } = await start(async (p) => {
+      const thread = p.go(async (p): Promise<string> => {
+        await p.sleep("1s");
+        throw new Failure("broken");
+      });
+      return thread.then(
+        () => "fine",
+        (error: Error) => `caught: ${error.message}`,
+      );
+    });
+    await cluster.advance("1s");
+    expect(await result()).toBe("caught: broken");
+  });
+});
+
+describe("other processes", () => {
+  const double = process("double", { version: 1 }, async (p, n: number) => {
+    await p.sleep("1s");
+    if (n < 0) throw new Failure("negative", { code: "negative", details: { n } });
+    return n * 2;
+  });
+
+  test("are called, and their failures thrown", async () => {
+    cluster.worker({ processes: [double] });
+    const { result } = await start(async (p) => {
+      const calls = [p.call(double, 1), p.call(double, 2)];
+      const failed = await p
+        .call(double, -1)
+        .then(null, (error: Failure) => [error.code, error.message, error.details]);
+      return [await calls[0], await calls[1], failed];
+    });
+    await cluster.advance("1s");
+    expect(await result()).toEqual([2, 4, ["negative", "negative", { n: -1 }]]);
+  });
+
+  test("are raced against time", async () => {
+    cluster.worker({ processes: [double] });
+    const { result } = await start(async (p) => {
+      const quick = await p.select({ done: p.call(double, 4), late: p.after("2s") });
+      const slow = await p.select({ done: p.call(double, 4), late: p.after("500ms") });
+      return [quick.tag === "done" && quick.ok && quick.value, slow.tag];
+    });
+    await cluster.advance("2s");
+    expect(await result()).toEqual([8, "late"]);
+  });
+
+  test("are the same one under the same key, and started once", async () => {
+    cluster.worker({ processes: [double] });
+    const { result } = await start(async (p) => {
+      const first = p.spawn(double, 5, { id: "five" });
+      const second = p.spawn(double, 6, { id: "five" });
+      return [first.id, await first.result, await second.result, await p.result<number>("double/five")];
+    });
+    await cluster.advance("1s");
+    expect(await result()).toEqual(["double/five", 10, 10, 10]);
+    expect((await cluster.client.listStates({ prefix: "double/" })).States.length).toBe(1);
+  });
+});
+
+describe("promises", () => {
+  test("are settled by whoever knows their ID, before or after they are awaited", async () => {
+    const { id, result } = await start(async (p) => {
+      const [kept, broken, own] = [p.promise<number>(), p.promise(), p.promise<string>()];
+      p.vars["kept"] = kept.id;
+      p.vars["broken"] = broken.id;
+      p.resolve(own.id, "mine");
+      await p.recv("go");
+      const reason = await broken.then(null, (error: Failure) => error.code);
+      return [await kept, reason, await own];
+    });
+    const vars = await cluster.client.vars(id);
+    expect(vars["kept"]).toMatch(/^test\/1\/p\/1\/[0-9a-f]{32}$/);
+    await cluster.client.resolve(vars["kept"] as string, 42);
+    await expect(cluster.client.resolve(vars["kept"] as string, 43)).rejects.toMatchObject({ code: "closed" });
+    await cluster.client.send("go", null);
+    await cluster.client.reject(vars["broken"] as string, new Failure("no", { code: "refused" }));
+    expect(await result()).toEqual([42, "refused", "mine"]);
+  });
+
+  test("that are settled in a way of their own are broken", async () => {
+    const { id, result } = await start(async (p) => {
+      const promise = p.promise();
+      p.vars["id"] = promise.id;
+      const r = await p.select({ promise });
+      return r.ok ? "kept" : r.error.code;
+    });
+    await cluster.client.closeChannel((await cluster.client.vars(id))["id"] as string, 7);
+    expect(await result()).toBe("bad_promise");
+  });
+});
