@@ -35,9 +35,17 @@ export function receive(core: Core, message: Message): void {
  * that this node is not in. Terms and logs decide about them. Questions and answers concern members only; from anybody
  * else they are late ones of a member that was removed, and must not move the term.
  */
-function isHeard({ log, leader }: Core, message: Message): boolean {
-  if (isFromLeader(message) || message.type === "RequestVote" || message.from === leader) return true;
-  return log.configurations.latest.configuration.members.some(({ id }) => id === message.from);
+function isHeard(core: Core, message: Message): boolean {
+  return (
+    isFromLeader(message) ||
+    message.type === "RequestVote" ||
+    message.from === core.leader ||
+    isMember(core, message.from)
+  );
+}
+
+function isMember({ log }: Core, from: NodeId): boolean {
+  return log.configurations.latest.configuration.members.some(({ id }) => id === from);
 }
 
 /** A sender that is behind learns the term, so that it cannot stay behind for ever (PreVote and the quorum check silence it). */
@@ -63,7 +71,8 @@ function enterTermOf(core: Core, message: Message): boolean {
   if (message.term === core.term) return true;
   const { type, term } = message;
   if (type === "RequestVote") {
-    if (isSticky(core) && !message.force) return false;
+    // A call to take over may reach a member late, after its removal: it must not depose anybody then.
+    if (isSticky(core) && !(message.force && isMember(core, message.from))) return false;
     if (!message.preVote) becomeFollower(core, term, null, "keep");
   } else if (type !== "RequestVoteResponse" || !message.preVote || !message.granted) {
     // (A granted PreVote names the term that was asked for, in which nobody is yet.)

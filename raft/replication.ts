@@ -150,7 +150,7 @@ function resign(core: Core): void {
   const { voters } = core.log.configurations.latest;
   const best = [...core.progress.values()]
     .filter(({ id, lost }) => voters.includes(id) && !lost)
-    .sort((a, b) => b.matchIndex - a.matchIndex)[0];
+    .sort((a, b) => b.matchIndex - a.matchIndex || b.heardAt - a.heardAt)[0];
   // Otherwise the others would have to wait for their timeouts.
   if (best !== undefined) callToCampaign(core, best.id);
   becomeFollower(core, core.term, null);

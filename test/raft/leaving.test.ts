@@ -1,7 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { encodeConfiguration } from "../../raft/configuration.js";
+import type { Message } from "../../raft/types.js";
 import { add, cluster, leading, membersAt, remove } from "./changes.js";
-import { accepted, appendEntries, brief, configurationOf, heartbeat, requestVote, vote } from "./messages.js";
+import {
+  accepted,
+  appendEntries,
+  brief,
+  configurationOf,
+  heartbeat,
+  heartbeatResponse,
+  only,
+  requestVote,
+  vote,
+} from "./messages.js";
 import { TestNode } from "./node.js";
 
 const careful = { preVote: true, checkQuorum: true };
@@ -68,6 +79,34 @@ describe("I: leaving", () => {
     network.node("n2").raft.step(late);
     network.settle();
     expect(membersAt(network, "n2")).toEqual(["n1", "n2"]);
+  });
+
+  test("I12 nor does one that was called to take over before it was removed, and hears of it only then", () => {
+    const network = cluster(3, 0, { preVote: true, checkQuorum: true });
+    const late: Message[] = [];
+    network.allow = (message) => message.type !== "TimeoutNow" || (late.push(message), false);
+    network.node("n1").raft.transferTo("n3");
+    network.settle();
+    network.tick("n1", 10);
+    network.isolate("n3");
+    expect(network.change("n1", remove("n3")).ok).toBe(true);
+    network.heal();
+    network.tick("n1");
+    for (const message of late) network.deliver(message);
+    network.settle();
+    expect(network.roles()).toEqual(["n1 leader t1", "n2 follower t1", "n3 candidate t2"]);
+  });
+
+  test("I11 it hands over to whoever was heard of last, of those that have the most", () => {
+    const node = leading();
+    node.tick(3);
+    node.step(heartbeatResponse(1, 0, "n3"));
+    node.raft.changeMembers(remove("n1"));
+    node.pump();
+    node.step({ ...accepted(1, 2) });
+    node.tick();
+    const [call] = only(node.step(accepted(1, 2, "n3")), "TimeoutNow");
+    expect(call?.to).toBe("n3");
   });
 
   test("I13 a voter and a removed one are no majority", () => {
