@@ -1,12 +1,12 @@
-import { configurationOf } from "../raft/messages.js";
 import { expect, it } from "vitest";
 import { readConfiguration } from "../../cluster/configuration.js";
 import { Driver } from "../../cluster/driver.js";
 import type { LogStore, Store } from "../../cluster/types.js";
 import { MemoryLog } from "../../raft/memory-log.js";
 import { Raft } from "../../raft/raft.js";
-import type { Configuration } from "../../raft/types.js";
+import type { Configuration, Message } from "../../raft/types.js";
 import { encodeEntry, stampEntry } from "../../src/codec.js";
+import { accepted, brief, configurationOf, heartbeatResponse, rejected, requestVote, vote } from "../raft/messages.js";
 import { nameOf, named } from "./mesh.js";
 import { Engine } from "./engine.js";
 
@@ -43,11 +43,11 @@ function openLog() {
   return { log, writes, nextWrite: () => new Promise<void>((resolve) => began.push(resolve)) };
 }
 
-/** A cluster of one, elected. */
-async function open() {
+/** n1 over the log, following nobody yet. */
+function build(voters: readonly string[] = ["n1"]) {
   const { log, writes, nextWrite } = openLog();
   const raft = new Raft({
-    ...{ id: "n1", configuration: configurationOf(["n1"]), electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
+    ...{ id: "n1", configuration: configurationOf(voters), electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
     ...{ hardState: log.hardState, appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8 },
     ...{ uncommittedBytesMax: 1 << 20, preVote: false, checkQuorum: false },
   });
@@ -58,6 +58,7 @@ async function open() {
   const put = (key: string, value: unknown) => view.put(key, value);
   const store = Object.assign(at, { advance, put, get: (key: string) => view.get(key) }) as unknown as Store;
   const configurations: Configuration[] = [];
+  const sent: Message[] = [];
   const seen = { applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] };
   const asked = { snapshotsTo: [] as string[], installs: [] as { index: number; term: number }[] };
   const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
@@ -66,7 +67,7 @@ async function open() {
     ...{ raft, log, store, machine, nowMs: 5000 },
     host: {
       beforeTurn: () => undefined,
-      send: () => undefined,
+      send: (message) => sent.push(message),
       onApplied: ({ command, nowMs }) => {
         seen.applied.push(nameOf(command));
         seen.stamps.push(nowMs);
@@ -92,10 +93,26 @@ async function open() {
     driver.wake();
   };
   const progress = () => new Promise<void>((resolve) => progressed.push(resolve));
-  raft.campaign();
-  driver.wake();
-  await progress();
-  return { driver, raft, engine, log, writes, nextWrite, seen, asked, configurations, hooks, propose, progress };
+  const step = (...messages: readonly Message[]) => {
+    for (const message of messages) raft.step(message);
+    driver.wake();
+  };
+  const held = { driver, raft, engine, log, writes, nextWrite };
+  return { ...held, sent, seen, asked, configurations, hooks, propose, progress, step };
+}
+
+/** A cluster of one, elected. */
+async function open() {
+  const built = build();
+  built.raft.campaign();
+  built.driver.wake();
+  await built.progress();
+  return built;
+}
+
+/** What is ready to run does, a few times over. */
+async function turns(): Promise<void> {
+  for (let n = 0; n < 5; n++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 it("one write serves everything that came while another was under way", async () => {
@@ -192,6 +209,61 @@ it("a failed write is fatal: nothing that was in it is applied, and nothing runs
   expect(seen.fatal).toEqual([new Error("disk is full")]);
   expect(seen.applied).toEqual([]);
   expect(writes).toHaveLength(1);
+});
+
+it.each([true, false])(
+  "B10 a vote leaves once it is written, and never if the write fails (fails: %s)",
+  async (fails) => {
+    const { log, writes, nextWrite, sent, seen, step } = build(["n1", "n2", "n3"]);
+    log.slow = true;
+    const began = nextWrite();
+    step(requestVote(1, [0, 0]));
+    await began;
+    await turns();
+    expect(sent).toEqual([]);
+    const error = new Error("the disk is gone");
+    writes[0]?.end(fails ? error : undefined);
+    await turns();
+    step(requestVote(1, [0, 0]));
+    await turns();
+    expect(sent.map(brief)).toEqual(fails ? [] : ["n1>n2 t1 RVr ok", "n1>n2 t1 RVr ok"]);
+    expect(seen.fatal).toEqual(fails ? [error] : []);
+  },
+);
+
+it("L5 a cluster of one answers only once its write is done", async () => {
+  const { log, writes, nextWrite, propose, progress, seen } = await open();
+  log.slow = true;
+  const began = nextWrite();
+  propose("a");
+  await began;
+  await turns();
+  expect(seen.applied).toEqual([]);
+  writes[0]?.end();
+  await progress();
+  expect(seen.applied).toEqual(["a"]);
+});
+
+it("L13 a log that cannot be read during replication is fatal, and nothing made of it leaves", async () => {
+  const { raft, log, sent, seen, step, driver } = build(["n1", "n2", "n3"]);
+  raft.campaign();
+  step();
+  await turns();
+  step(vote(1, "n3"));
+  await turns();
+  step(accepted(1, 1, "n3"));
+  await turns();
+  expect([raft.role, raft.commitIndex]).toEqual(["leader", 1]);
+  const error = new Error("the disk is gone");
+  log.entries = () => {
+    throw error;
+  };
+  const before = sent.length;
+  step(rejected(1, 0, [0, 0]), accepted(1, 0), heartbeatResponse(1, 0));
+  await turns();
+  expect(seen.fatal).toEqual([error]);
+  expect(sent.slice(before)).toEqual([]);
+  await driver.close();
 });
 
 it("closing waits for the write under way, and calls nobody afterwards", async () => {

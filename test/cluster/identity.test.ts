@@ -35,13 +35,13 @@ it("counts the runs of a node", () => {
 it.each([
   ["node", "c", "n2"],
   ["cluster", "d", "n1"],
-])("refuses the directory of another %s and leaves it alone", (_, clusterId, nodeId) => {
+])("I18 refuses the directory of another %s and leaves it alone", (_, clusterId, nodeId) => {
   open();
   expect(() => open(clusterId, nodeId)).toThrow("belongs to node n1 of cluster c");
   expect(findIdentity(dir, "c", "n1")?.epoch).toBe(1);
 });
 
-it("begins with its members once", () => {
+it("I18 begins with its members once", () => {
   openIdentity(dir, "c", "n1", []);
   expect(open().members).toEqual([]);
 });

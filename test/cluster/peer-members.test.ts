@@ -97,7 +97,7 @@ describe("a guest", () => {
 });
 
 describe("another data directory under a known id", () => {
-  it("is refused by everyone who met the first one, and told why", async () => {
+  it("I17 L15 is refused by everyone who met the first one, and told why", async () => {
     const { nodes, relays, members } = await cluster(["a", "b"]);
     const [a, b] = all(nodes) as [Witness, Witness];
     relays[1]?.aim(undefined);
