@@ -186,6 +186,14 @@ async function endOfWait(wait: Promise<{ kind: string }>): Promise<string> {
   );
 }
 
+it("I18 a directory that was in use is not begun anew without its identity", async () => {
+  await begun();
+  await nodeAt(0).close();
+  nodes = nodes.slice(1);
+  rmSync(join(root, "n1", "identity.json"));
+  await expect(open("n1")).rejects.toThrow("has a log, but its identity.json is missing");
+}, 30_000);
+
 it("without a quorum everything is answered in bounded time", async () => {
   await begun();
   await Promise.all([nodeAt(1).close(), nodeAt(2).close()]);
