@@ -31,6 +31,7 @@ export function buildMembers(
     isRemoved = true;
     const text = removedText(config.id);
     logger.warn({ event: "removed" }, text);
+    late.member.abandon();
     if (hooks.onRemoved === undefined) hooks.onFatal(new Error(text));
     else hooks.onRemoved();
   };

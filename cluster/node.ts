@@ -149,6 +149,13 @@ export class Member implements Node {
     };
   }
 
+  /** No leader listens to this node any more: nothing that it was asked for will come to an end here. */
+  abandon(): void {
+    this.drain();
+    this.#parts.proposals.close();
+    this.#parts.reads.close();
+  }
+
   /** Ends what {@link drain} left: no proposal is answered any more. */
   closeParts(): void {
     const { timers, board, membership, proposals, reads } = this.#parts;

@@ -32,7 +32,7 @@ export interface Ended {
 }
 
 /** Written by tsc; when this file runs from source (under vitest), the build is still what is started. */
-const script = fileURLToPath(new URL("dist/scripts/cluster.js", rootUrl()));
+export const clusterScript = fileURLToPath(new URL("dist/scripts/cluster.js", rootUrl()));
 
 /**
  * Starts the script and waits for READY. It has its own bound of 60 s.
@@ -42,7 +42,7 @@ export async function startCluster(
   flags: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ClusterChild> {
-  const child = spawn(process.execPath, [script, ...flags], { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(process.execPath, [clusterScript, ...flags], { stdio: ["ignore", "pipe", "pipe"], env });
   const stdout: string[] = [];
   const stderr: string[] = [];
   const ended = new Promise<Ended>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));

@@ -1,5 +1,6 @@
 /**
- * `cluster.json`: what makes the nodes of a data directory one cluster. Written once, at the first start.
+ * `cluster.json`: what makes the nodes of a data directory one cluster. Written at the first start, and when nodes are
+ * added or removed by the script.
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -13,6 +14,8 @@ export interface ClusterMember {
   readonly host?: string;
   readonly apiPort: number;
   readonly peerPort: number;
+  /** It was added later: it learns from the others who they are. */
+  readonly joined?: true;
 }
 
 export interface ClusterFile {
@@ -37,7 +40,7 @@ const defaults = { nodes: 3, port: 8081 };
 export async function openCluster(dir: string, wanted: Wanted): Promise<ClusterFile> {
   const file = join(dir, "cluster.json");
   const found = read(file);
-  if (found === undefined) return create(dir, file, { ...defaults, ...wanted });
+  if (found === undefined) return create(dir, { ...defaults, ...wanted });
   const nodes = found.members.length;
   const port = found.members[0]?.apiPort;
   const rest = "leave the flag out or use another --data";
@@ -68,7 +71,7 @@ function parse(text: string): ClusterFile | undefined {
   }
 }
 
-async function create(dir: string, file: string, { nodes, port }: Required<Wanted>): Promise<ClusterFile> {
+async function create(dir: string, { nodes, port }: Required<Wanted>): Promise<ClusterFile> {
   const numbers = Array.from({ length: nodes }, (_, n) => n);
   const apiPorts = numbers.map((n) => port + n);
   const peerPorts = await freePorts(nodes, new Set(apiPorts));
@@ -78,6 +81,23 @@ async function create(dir: string, file: string, { nodes, port }: Required<Wante
     webhookSecret: `whsec_${randomBytes(32).toString("base64")}`,
   };
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  replaceFile(file, `${JSON.stringify(cluster, null, 2)}\n`);
+  write(dir, cluster);
   return cluster;
+}
+
+/** One more, on free ports. */
+export async function addMember(dir: string, cluster: ClusterFile, id: string): Promise<ClusterMember> {
+  const taken = new Set(cluster.members.flatMap(({ apiPort, peerPort }) => [apiPort, peerPort]));
+  const [apiPort = 0, peerPort = 0] = await freePorts(2, taken);
+  const member: ClusterMember = { id, apiPort, peerPort, joined: true };
+  write(dir, { ...cluster, members: [...cluster.members, member] });
+  return member;
+}
+
+export function dropMember(dir: string, cluster: ClusterFile, id: string): void {
+  write(dir, { ...cluster, members: cluster.members.filter((member) => member.id !== id) });
+}
+
+function write(dir: string, cluster: ClusterFile): void {
+  replaceFile(join(dir, "cluster.json"), `${JSON.stringify(cluster, null, 2)}\n`);
 }

@@ -6,6 +6,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { openCluster, type ClusterFile, type Wanted } from "./cluster-file.js";
+import { letIn, prepareMember, takeOut } from "./cluster-members.js";
 import { isReady, leaderAt, poll } from "./cluster-status.js";
 import { isFree } from "./free-ports.js";
 import { greeting } from "./greeting.js";
@@ -14,17 +15,21 @@ import { apiOf, logTail, startNode, type NodeProcess } from "./node-process.js";
 interface Options extends Wanted {
   readonly data: string;
   readonly only?: string;
+  readonly add?: string;
+  readonly remove?: string;
   readonly greet: boolean;
   readonly help: boolean;
   readonly nodeFlags: readonly string[];
 }
 
-const usage = `usage: npm run cluster -- [--nodes N] [--port P] [--data DIR] [--only ID] [--greet] [node flags]
+const usage = `usage: npm run cluster -- [--nodes N] [--port P] [--data DIR] [--only ID | --add ID | --remove ID] [--greet] [node flags]
 
   --nodes N    number of nodes, 1–9 (3)
   --port P     API port of the first node; the others follow (8081)
   --data DIR   data directory (.slct); keeps cluster.json, so a second start needs no other flag
   --only ID    start just this node of the cluster, for example one that was killed
+  --add ID     start one more node and let it into the running cluster
+  --remove ID  remove a node from the running cluster for good, and end
   --greet      print the first commands to try instead of the READY line
 
 Every other flag, and all that follows --, goes to the nodes as it is: see docs/configuration.md.
@@ -42,7 +47,8 @@ function parseOptions(argv: readonly string[]): Options {
       break;
     }
     if (flag === "--greet" || flag === "--help") own.set(flag, "");
-    else if (["--nodes", "--port", "--data", "--only"].includes(flag)) own.set(flag, inline ?? argv[++at] ?? "");
+    else if (["--nodes", "--port", "--data", "--only", "--add", "--remove"].includes(flag))
+      own.set(flag, inline ?? argv[++at] ?? "");
     else nodeFlags.push(argv[at] ?? "");
   }
   const problems: string[] = [];
@@ -54,14 +60,16 @@ function parseOptions(argv: readonly string[]): Options {
     return written === undefined ? undefined : value;
   };
   const [nodes, port] = [number("--nodes", 1, 9), number("--port", 1, 65_000)];
-  const [only, data = ".slct"] = [own.get("--only"), own.get("--data")];
+  const data = own.get("--data") ?? ".slct";
   if (data === "") problems.push("--data needs a directory");
+  const chosen = ["only", "add", "remove"].filter((name) => own.has(`--${name}`));
+  if (chosen.length > 1) problems.push("only one of --only, --add and --remove can be given");
   if (problems.length > 0) throw new Error(problems.join("; "));
   return {
     ...{ data, nodeFlags, greet: own.has("--greet"), help: own.has("--help") },
     ...(nodes === undefined ? {} : { nodes }),
     ...(port === undefined ? {} : { port }),
-    ...(only === undefined ? {} : { only }),
+    ...Object.fromEntries(chosen.map((name) => [name, own.get(`--${name}`)])),
   };
 }
 
@@ -114,8 +122,11 @@ async function untilStopped(parent: number): Promise<void> {
 
 async function run(options: Options, parent: number): Promise<void> {
   const stopped = untilStopped(parent);
-  const cluster = await openCluster(options.data, options);
-  const nodes = await start(options, cluster);
+  const found = await openCluster(options.data, options);
+  if (options.remove !== undefined) return await takeOut(options.data, found, options.remove);
+  const added = options.add === undefined ? undefined : await prepareMember(options.data, found, options.add);
+  const cluster = added === undefined ? found : await openCluster(options.data, {});
+  const nodes = await start(added === undefined ? options : { ...options, only: added.id }, cluster);
   let stopping = false;
   for (const node of nodes) {
     void node.ended.then((how) => {
@@ -123,6 +134,7 @@ async function run(options: Options, parent: number): Promise<void> {
     });
   }
   try {
+    if (added !== undefined) await letIn(cluster, added);
     const leader = await Promise.race([untilReady(nodes), stopped]);
     if (leader === undefined) return;
     const shown = nodes.map(({ id, api, pid }) => ({ id, api, pid }));

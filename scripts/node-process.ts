@@ -76,10 +76,12 @@ export function logTail(node: NodeProcess, lines = 12): string {
 }
 
 function flagsOf(cluster: ClusterFile, member: ClusterMember, dataDir: string, nodeFlags: readonly string[]): string[] {
-  const members = cluster.members.map((one) => `${one.id}=${one.host ?? loopback}:${one.peerPort}=${apiOf(one)}`);
+  const known = member.joined ? [member] : cluster.members.filter(({ joined }) => joined === undefined);
+  const members = known.map((one) => `${one.id}=${one.host ?? loopback}:${one.peerPort}=${apiOf(one)}`);
   const allowed = nodeFlags.includes("--callback-allow") ? [] : ["--callback-allow", "127.0.0.0/8,::1,localhost"];
   return [
     ...["--id", member.id, "--cluster-id", cluster.clusterId, "--data-dir", dataDir, "--members", members.join(",")],
+    ...(member.joined ? ["--join"] : []),
     ...["--host", member.host ?? loopback, "--port", String(member.apiPort), ...allowed],
   ];
 }

@@ -178,6 +178,21 @@ describe("shrinking", () => {
     expect((await hashes()).size).toBe(1);
   }, 30_000);
 
+  it("what a removed node was asked for ends at once, to be asked elsewhere", async () => {
+    const leads = await leader();
+    const gone = ["n1", "n2", "n3"].find((id) => id !== leads) ?? "";
+    network.isolate(gone);
+    const asked = end(
+      node(gone)
+        .submit({ kind: "make", chan: "late", buffer: 1 })
+        .then(() => ({ changed: true })),
+    );
+    expect(await end(node(leads).change(remove(gone)))).toBe("changed");
+    network.heal();
+    expect(await asked).toMatch(/timeout|no_leader/);
+    await until(() => removed.includes(gone));
+  }, 20_000);
+
   it("what a removed node had parked is gone with it", async () => {
     const leads = await leader();
     const gone = ["n1", "n2", "n3"].find((id) => id !== leads) ?? "";

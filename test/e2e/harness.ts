@@ -1,11 +1,19 @@
 /**
  * A real cluster for a test: processes started by the real script, a client that retries as the protocol says.
  */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { startCluster, type ClusterChild, type Ended, type RunningMember } from "../../scripts/cluster-child.js";
+import { promisify } from "node:util";
+import {
+  clusterScript,
+  startCluster,
+  type ClusterChild,
+  type Ended,
+  type RunningMember,
+} from "../../scripts/cluster-child.js";
 import { freeRun } from "../../scripts/free-ports.js";
 
 export interface Answer<T = unknown> {
@@ -82,6 +90,20 @@ export class TestCluster {
   /** Brings one node back. */
   async start(id: string, flags: readonly string[] = []): Promise<ClusterChild> {
     return this.#run(["--data", this.dir, "--only", id, ...flags]);
+  }
+
+  /** One more node, let in and caught up; it may not vote yet. */
+  async add(id: string, flags: readonly string[] = []): Promise<ClusterChild> {
+    return this.#run(["--data", this.dir, "--add", id, ...flags]);
+  }
+
+  /** Takes a node out for good; resolves when its process, if there is one, has ended by itself. */
+  async remove(id: string): Promise<void> {
+    await promisify(execFile)(process.execPath, [clusterScript, "--data", this.dir, "--remove", id]);
+    const { pid } = this.member(id);
+    await waitFor(`the end of ${id}`, () => !isAlive(pid));
+    this.#members.delete(id);
+    if (this.#last === id) this.#last = this.ids[0] ?? id;
   }
 
   member(id: string): RunningMember {

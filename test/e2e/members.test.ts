@@ -1,0 +1,208 @@
+/**
+ * Real processes that join, leave, lose their disks and restart, under load: nothing acknowledged is lost.
+ */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, test } from "vitest";
+import { freePorts } from "../../scripts/free-ports.js";
+import { TestCluster, waitFor } from "./harness.js";
+import { Load } from "./load.js";
+import { agreedHash } from "./replicas.js";
+
+const mainFile = join(import.meta.dirname, "..", "..", "dist", "src", "main.js");
+/** A failed write succeeds on retry within this time, whatever orderly thing is done to the nodes. */
+const healMsMax = 1500;
+
+let cluster: TestCluster | undefined;
+afterEach(async () => {
+  await cluster?.close();
+  cluster = undefined;
+});
+
+interface Node {
+  readonly ID: string;
+  readonly Voter: boolean;
+  readonly Role: string;
+  readonly Reachable: boolean;
+}
+interface Cluster {
+  readonly Nodes: readonly Node[];
+  readonly Removed: readonly string[];
+  readonly Changing: boolean;
+}
+
+async function shown(of: TestCluster, node?: string): Promise<Cluster> {
+  return (await of.call<Cluster>("/cluster", node === undefined ? {} : { node, once: true })).body;
+}
+
+async function votes(of: TestCluster, id: string): Promise<void> {
+  await waitFor(`${id} to vote`, async () => {
+    const { Nodes, Changing } = await shown(of, id);
+    return !Changing && Nodes.find(({ ID }) => ID === id)?.Voter;
+  });
+}
+
+/** More of the load went through since it was asked. */
+async function progress(load: Load, writes = 20): Promise<void> {
+  const before = load.count;
+  await waitFor(`${writes} more writes`, () => load.count >= before + writes);
+}
+
+test("two nodes come and the first three go one by one under load: nothing acknowledged is lost", async () => {
+  cluster = await TestCluster.open(3);
+  const load = new Load(cluster, 4);
+  await progress(load);
+  for (const id of ["n4", "n5"]) {
+    await cluster.add(id);
+    await votes(cluster, id);
+    await progress(load);
+  }
+  const leaders: string[] = [];
+  for (const id of ["n1", "n2", "n3"]) {
+    leaders.push(await cluster.leader());
+    await cluster.remove(id);
+    await progress(load);
+  }
+  const { names, healedMs } = await load.stop();
+  console.log(`${names.length} writes, ${healedMs.length} repeated, longest ${Math.round(healedMs[0] ?? 0)} ms`);
+  // One of the first three led at first.
+  expect(["n1", "n2", "n3"]).toContain(leaders[0]);
+  expect(await load.missing()).toEqual([]);
+  const { Nodes, Removed } = await shown(cluster);
+  expect(Nodes.map(({ ID, Voter }) => [ID, Voter])).toEqual([
+    ["n4", true],
+    ["n5", true],
+  ]);
+  expect(Removed).toEqual(["n1", "n2", "n3"]);
+  await agreedHash(cluster);
+});
+
+test("a node that missed what is no longer in the log comes in by a snapshot", async () => {
+  const flags = ["--log-segment-bytes", "1048576", "--log-tail-bytes", "0", "--overlay-bytes-max", "1048576"];
+  cluster = await TestCluster.open(3, flags);
+  const filling = "x".repeat(100_000);
+  for (let n = 0; n < 100; n++)
+    await cluster.call(`/state/big-${n}`, { method: "PUT", body: { Data: filling, Selects: [] } });
+  const load = new Load(cluster, 2);
+  await cluster.add("n4", flags);
+  await votes(cluster, "n4");
+  await progress(load);
+  await load.stop();
+  expect(await load.missing()).toEqual([]);
+  const { body } = await cluster.call<{ Data: string }>("/state/big-7?consistency=stale", { node: "n4", once: true });
+  expect(body.Data).toBe(filling);
+  const log = readFileSync(join(cluster.dir, "n4", "node.log"), "utf8");
+  expect(log).toMatch(/snapshot/);
+  await agreedHash(cluster);
+});
+
+test("a rolling restart under load fails no write that a retry does not heal", async () => {
+  cluster = await TestCluster.open(3);
+  const load = new Load(cluster, 4);
+  await progress(load);
+  for (const id of ["n1", "n2", "n3"]) {
+    await cluster.kill(id, "SIGTERM");
+    await cluster.start(id);
+    await progress(load);
+  }
+  const { names, healedMs } = await load.stop();
+  console.log(`${names.length} writes, ${healedMs.length} repeated, longest ${Math.round(healedMs[0] ?? 0)} ms`);
+  expect(healedMs[0] ?? 0).toBeLessThanOrEqual(healMsMax);
+  expect(await load.missing()).toEqual([]);
+  await agreedHash(cluster);
+});
+
+describe("a node whose disk was emptied", () => {
+  test("neither votes nor speaks under its old id, and comes back under a new one", async () => {
+    cluster = await TestCluster.open(3);
+    const load = new Load(cluster, 2);
+    await progress(load, 100);
+    await load.stop();
+    // Of three only n1 is left: with the vote of an empty n3 it would lead again.
+    await cluster.kill("n3", "SIGKILL");
+    await cluster.kill("n2", "SIGKILL");
+    rmSync(join(cluster.dir, "n3"), { recursive: true });
+    const refused = await cluster.start("n3").catch((error: Error) => error.message);
+    expect(refused).toMatch(/ended at once \(exit code 70\)[^]*node n1 knows node n3 with another data directory/);
+    expect(refused).toMatch(/DELETE \/cluster\/members\/n3/);
+    const none = await cluster.call<{ code: string }>("/state/x", { method: "PUT", body: {}, node: "n1", once: true });
+    expect([none.status, none.body.code]).toEqual([503, "no_leader"]);
+
+    await cluster.start("n2");
+    await cluster.remove("n3");
+    await cluster.add("n4");
+    await votes(cluster, "n4");
+    expect(await load.missing()).toEqual([]);
+    await agreedHash(cluster);
+    const again = await cluster.call<{ code: string }>("/cluster/members", {
+      method: "POST",
+      body: { ID: "n3", Peer: "127.0.0.1:9", API: "http://127.0.0.1:9" },
+    });
+    expect([again.status, again.body.code]).toEqual([409, "exists"]);
+  });
+});
+
+describe("a cluster begins once", () => {
+  test("a second start looks at no other members, and one with another cluster's name ends at once", async () => {
+    cluster = await TestCluster.open(3);
+    await cluster.call("/state/kept", { method: "PUT", body: { Selects: [] } });
+    await cluster.kill("n3", "SIGTERM");
+    // Given last, a flag of the caller would be a repetition: the file is what says who is a member.
+    const file = join(cluster.dir, "cluster.json");
+    const text = readFileSync(file, "utf8");
+    const { clusterId, members } = JSON.parse(text) as { clusterId: string; members: { id: string }[] };
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(text), members: members.filter(({ id }) => id === "n3") }));
+    await cluster.start("n3");
+    expect((await shown(cluster, "n3")).Nodes.map(({ ID }) => ID)).toEqual(["n1", "n2", "n3"]);
+    expect((await cluster.call("/state/kept", { node: "n3", once: true })).status).toBe(200);
+    await cluster.kill("n3", "SIGTERM");
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(text), clusterId: `${clusterId}-2` }));
+    await expect(cluster.start("n3")).rejects.toThrow(
+      /ended at once \(exit code 70\)[^]*belongs to node n3 of cluster/,
+    );
+    writeFileSync(file, text);
+  });
+
+  test("a node that joins under the name of another cluster is not let in, and costs nothing", async () => {
+    cluster = await TestCluster.open(3);
+    const [peerPort = 0, apiPort = 0] = await freePorts(2, new Set());
+    const dir = mkdtempSync(join(tmpdir(), "slct-e2e-"));
+    const [Peer, API] = [`127.0.0.1:${peerPort}`, `http://127.0.0.1:${apiPort}`];
+    const flags = [
+      ...["--id", "n9", "--cluster-id", "theirs", "--data-dir", dir, "--port", String(apiPort), "--join"],
+      ...["--members", `n9=${Peer}=${API}`, "--callback-slots", "0"],
+    ];
+    const stray = promisify(execFile)(process.execPath, [mainFile, ...flags]);
+    try {
+      const added = await cluster.call("/cluster/members", { method: "POST", body: { ID: "n9", Peer, API } });
+      expect(added.status).toBe(201);
+      const leader = await cluster.leader();
+      const refused = await waitFor("the refusal", () => {
+        const log = readFileSync(join((cluster as TestCluster).dir, leader, "node.log"), "utf8");
+        return /refused with 412/.test(log);
+      });
+      expect(refused).toBe(true);
+      await cluster.call("/state/still", { method: "PUT", body: { Selects: [] } });
+      const { Nodes } = await shown(cluster);
+      expect(Nodes.find(({ ID }) => ID === "n9")).toMatchObject({ Voter: false, Reachable: false });
+      expect((await fetch(`${API}/readyz`)).status).toBe(503);
+      expect((await cluster.call("/cluster/members/n9", { method: "DELETE" })).status).toBe(200);
+    } finally {
+      stray.child.kill("SIGTERM");
+      await stray.catch(() => undefined);
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+test("leadership goes where it is asked to go", async () => {
+  cluster = await TestCluster.open(3);
+  for (const to of ["n1", "n2", "n3", "n3"]) {
+    const { status, body } = await cluster.call("/cluster/transfer", { method: "POST", body: { To: to } });
+    expect([status, body]).toEqual([200, { Leader: to }]);
+    expect((await shown(cluster, to)).Nodes.find(({ ID }) => ID === to)).toMatchObject({ Role: "leader" });
+  }
+});
