@@ -35,7 +35,7 @@ export interface CallbacksOptions {
   readonly parse: (stateId: string, lock: string, body: Buffer) => Command;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Wall clock, ms. */
+  /** The clock that leases end by, unix ms. */
   readonly now: () => number;
   /** So many slots came free: ask for as many hand-outs more. */
   readonly onFree: (slots: number) => void;
@@ -51,7 +51,11 @@ interface Job {
   /** Of the URI; empty when it has none. */
   readonly host: string;
   readonly leaseEndsMs: number;
+  readonly leaseMs: number;
 }
+
+/** A lease of which so much is left is a new one, however close to it the deadline of a call is. */
+const freshShare = 0.9;
 
 /** Hand-outs that wait for their host, as a multiple of the slots. */
 const queuePerSlot = 4;
@@ -114,7 +118,9 @@ export class Callbacks {
     this.#held += handOuts.length;
     for (const handOut of handOuts) {
       const job = this.#jobOf(handOut);
-      if (job === undefined) this.#options.onEnd("lost");
+      const leftMs = job === undefined ? 0 : job.leaseEndsMs - this.#options.now();
+      if (job === undefined || leftMs <= 0) this.#options.onEnd("lost");
+      else if (leftMs < this.#options.config.timeoutMs && leftMs < job.leaseMs * freshShare) this.#giveBack(job, 0);
       else this.#place(job);
     }
     this.#release();
@@ -130,13 +136,11 @@ export class Callbacks {
     this.#caller.close();
   }
 
-  /** The lease is counted from now: the stamp it was given by may be of another clock. */
   #jobOf(handOut: HandOut): Job | undefined {
     const { id, lock, callback } = handOut.state;
     if (lock === undefined || callback === undefined) return undefined;
     const host = URL.canParse(callback.uri) ? new URL(callback.uri).host : "";
-    const leaseEndsMs = this.#options.now() + lock.leaseMs;
-    return { handOut, id, lock: lock.token, uri: callback.uri, host, leaseEndsMs };
+    return { handOut, id, lock: lock.token, uri: callback.uri, host, leaseEndsMs: lock.untilMs, leaseMs: lock.leaseMs };
   }
 
   #place(job: Job): void {

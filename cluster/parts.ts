@@ -179,7 +179,9 @@ export function buildParts(
     ask: (context) => raft.readIndex(context),
   });
   const replayedTo = log.lastIndex();
-  const waits = new Waits({ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError, time });
+  const waits = new Waits({
+    ...{ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError, clock, time },
+  });
   const timers = new Timers({
     ...{ store, clock, time, onError: onFatal },
     submit: (command) => proposals.submit(command, late.member.leadership(), raft.term),
@@ -202,7 +204,7 @@ export function buildParts(
     isPrepared: (id) => board.knowsInstances(id, instances.entries()),
     logger,
   });
-  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, environment });
+  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, clock, environment });
   const board = new StatusBoard({
     ...{ store, health, clock: () => time.wallMs(), time, onError: onFatal },
     self,
@@ -245,8 +247,9 @@ function buildCallbacks(
     submit,
     waits,
     metrics,
+    clock,
     environment,
-  }: { submit: Member["submit"]; waits: Waits; metrics: Metrics; environment: Environment },
+  }: { submit: Member["submit"]; waits: Waits; metrics: Metrics; clock: () => number; environment: Environment },
 ): { callbacks: CallbackDuty; dispatcher: Callbacks } {
   const callbacks: CallbackDuty = new CallbackDuty({
     ...{ slots: config.callback.slots, leaseMs: config.settings.callbackLeaseMs, submit, time: environment.time },
@@ -259,7 +262,7 @@ function buildCallbacks(
       render: hooks.render,
       parse: hooks.parseReturned,
       random: environment.random,
-      now: () => environment.time.wallMs(),
+      now: clock,
     },
     onFree: (slots) => callbacks.freed(slots),
     onEnd: (end) => metrics.callbacks.inc({ end }),

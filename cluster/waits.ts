@@ -26,6 +26,8 @@ export interface WaitsOptions {
   readonly replayedTo?: number;
   readonly submit: (command: Command) => Promise<Committed>;
   readonly onError: (message: string, error: unknown) => void;
+  /** The clock that leases end by, unix ms: a hand-out whose lease is over is given to nobody. Absent: none ever is. */
+  readonly clock?: () => number;
   readonly time?: Time;
 }
 
@@ -147,9 +149,11 @@ export class Waits {
 
   /** A repeated answer may be in somebody's hands already. */
   #answered(index: number, outcome: Accepted, signal: AbortSignal): Waited {
-    if (signal.aborted && outcome.answer.kind === "handOuts" && outcome.repeated !== true)
-      this.#giveBack(outcome.answer.handOuts);
-    return { kind: "answer", index, outcome };
+    const { answer } = outcome;
+    if (answer.kind !== "handOuts" || outcome.repeated === true) return { kind: "answer", index, outcome };
+    const handOuts = this.#current(answer.handOuts);
+    if (signal.aborted) this.#giveBack(handOuts);
+    return { kind: "answer", index, outcome: { ...outcome, answer: { ...answer, handOuts } } };
   }
 
   async #parked(parked: Parked): Promise<Waited> {
@@ -171,11 +175,18 @@ export class Waits {
 
   #arrived({ index, ...arrival }: Arrival, { outcome, signal }: Parked): Waited {
     if (arrival.kind === "result") return { kind: "result", index, result: arrival.result };
-    // The state that was waited for is deleted: what was said about the PUT stays.
-    if (arrival.handOuts.length === 0) return { kind: "withdrawn", index, outcome };
+    const handOuts = this.#current(arrival.handOuts);
+    // The state that was waited for is deleted, or somebody else's by now: what was said about the PUT stays.
+    if (handOuts.length === 0) return { kind: "withdrawn", index, outcome };
     // Another holder of the same demand may work with it.
-    if (signal.aborted && !arrival.shared) this.#giveBack(arrival.handOuts);
-    return { kind: "granted", index, handOuts: arrival.handOuts };
+    if (signal.aborted && !arrival.shared) this.#giveBack(handOuts);
+    return { kind: "granted", index, handOuts };
+  }
+
+  /** This process may have been stopped since: what is over may be in other hands. */
+  #current(handOuts: readonly HandOut[]): readonly HandOut[] {
+    const nowMs = this.#options.clock?.() ?? -Infinity;
+    return handOuts.filter(({ state }) => state.lock === undefined || state.lock.untilMs > nowMs);
   }
 
   /** The entry decides: what arrives before it is the answer. */

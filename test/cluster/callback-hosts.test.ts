@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { accepted, handOut, openBench, put, sum } from "./callbacks-bench.js";
+import { accepted, handOut, lockUntil, openBench, put, sum } from "./callbacks-bench.js";
 import { cleanUp } from "./cleanup.js";
 import { receive } from "./receiver.js";
 
@@ -60,7 +60,8 @@ describe("a host that does not answer", () => {
     const slow = await receive((_, response) => answers.push(() => response.end("{}")));
     let nowMs = 1_000_000;
     const bench = openBench({ slots: 1 }, () => accepted, { now: () => nowMs });
-    bench.callbacks.take([handOut("a", slow.url), handOut("b", slow.url)]);
+    const until = (id: string) => ({ lock: lockUntil(id, 1_060_000) });
+    bench.callbacks.take([handOut("a", slow.url, until("a")), handOut("b", slow.url, until("b"))]);
     await slow.until(1);
     nowMs += 45_000;
     answers.shift()?.();

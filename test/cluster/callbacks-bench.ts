@@ -82,6 +82,11 @@ export function openBench(
   return { callbacks, proposed, ends, freed, until };
 }
 
+/** The lock of a hand-out that does not stand for ever. */
+export function lockUntil(id: string, untilMs: number): NonNullable<State["lock"]> {
+  return { token: `lock-${id}`, untilMs, leaseMs: 60_000, deadlineKey: "", delivered: [] };
+}
+
 export function handOut(id: string, uri: string, change: Partial<State> = {}): HandOut {
   const state: State = {
     id,
@@ -89,7 +94,7 @@ export function handOut(id: string, uri: string, change: Partial<State> = {}): H
     version: 3,
     selects: [],
     callback: { type: 1, uri },
-    lock: { token: `lock-${id}`, untilMs: 0, leaseMs: 60_000, deadlineKey: "", delivered: [] },
+    lock: lockUntil(id, Infinity),
     attempt: 1,
     createdAtMs: 0,
     updatedAtMs: 0,

@@ -5,7 +5,7 @@ import type { Command } from "../../src/select/command.js";
 import type { Outcome } from "../../src/select/outcome.js";
 import type { CallbackEnd } from "../../cluster/callbacks.js";
 import type { CallbackConfig } from "../../cluster/node-config.js";
-import { accepted, failed, handOut, openBench, put, secret, sum } from "./callbacks-bench.js";
+import { accepted, failed, handOut, lockUntil, openBench, put, secret, sum } from "./callbacks-bench.js";
 import { cleanUp } from "./cleanup.js";
 import { receive, type Answerer } from "./receiver.js";
 
@@ -99,10 +99,21 @@ describe("what comes of a call", () => {
       return new SlctError("no_leader", "");
     };
     const bench = openBench({}, decide, { now: () => nowMs });
-    bench.callbacks.take([handOut("a", receiver.url)]);
+    bench.callbacks.take([handOut("a", receiver.url, { lock: lockUntil("a", 1_060_000) })]);
     await bench.until(() => bench.freed.length === 1);
     expect(bench.ends).toEqual(["lost"]);
     expect(bench.proposed).toHaveLength(1);
+  });
+
+  it("is not begun by a process that was stopped until its lease was over, and given back if most of it was", async () => {
+    const receiver = await receive((_, response) => response.end("{}"));
+    const bench = openBench({}, () => accepted, { now: () => 1_000_000 });
+    const left = (id: string, ms: number) => handOut(id, receiver.url, { lock: lockUntil(id, 1_000_000 + ms) });
+    bench.callbacks.take([left("over", 0), left("nearly", 100), left("fresh", 59_000)]);
+    await bench.until(() => bench.ends.length === 3);
+    expect([...bench.ends].sort()).toEqual(["givenBack", "lost", "put"]);
+    expect(bench.proposed).toContainEqual({ kind: "unlock", id: "nearly", lock: "lock-nearly", delayMs: 0 });
+    expect(receiver.calls).toHaveLength(1);
   });
 });
 

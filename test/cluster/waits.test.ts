@@ -34,7 +34,7 @@ const createAndWait = (id: string, ref: Ref): Extract<Command, { kind: "put" }> 
 function open(engine = new Engine(), options: { epoch?: number; waitsMax?: number; replayedTo?: number } = {}) {
   const errors: string[] = [];
   const waits = new Waits({
-    ...{ node: "n1", epoch: 1, waitsMax: 100, submit: engine.submit, ...options },
+    ...{ node: "n1", epoch: 1, waitsMax: 100, submit: engine.submit, clock: () => engine.nowMs, ...options },
     onError: (message) => errors.push(message),
   });
   engine.listen(({ effects }, { index, command }) => {
@@ -77,6 +77,22 @@ describe("a wait", () => {
     void engine.submit(create("a"));
     engine.commit();
     expect(await kindOf(answer)).toBe("granted");
+  });
+
+  it("is not answered with a hand-out whose lease is over: this process was stopped", async () => {
+    const { engine, waits } = open();
+    const parked = waits.submit(poll, { waitMs: 60_000, signal: never });
+    await settled();
+    const created = engine.submit(create("a"));
+    engine.nowMs += 30_000;
+    await created;
+    expect(await parked).toMatchObject({ kind: "withdrawn" });
+    await engine.submit(create("b"));
+    engine.instant = false;
+    const late = waits.submit(poll, { waitMs: 60_000, signal: never });
+    engine.commit();
+    engine.nowMs += 30_000;
+    expect(await late).toMatchObject({ kind: "answer", outcome: { answer: { kind: "handOuts", handOuts: [] } } });
   });
 
   it("is withdrawn when its time is over", async () => {
