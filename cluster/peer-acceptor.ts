@@ -240,6 +240,8 @@ export class Acceptor {
         return;
       case "refused":
       case "snapshot":
+      case "ask":
+      case "told":
         return;
     }
   }
