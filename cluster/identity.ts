@@ -30,7 +30,8 @@ export function findIdentity(dir: string, clusterId: string, nodeId: string): Id
   const found = read(fileOf(dir));
   if (found !== undefined && (found.clusterId !== clusterId || found.nodeId !== nodeId)) {
     throw new Error(
-      `${dir} belongs to node ${found.nodeId} of cluster ${found.clusterId}, not to node ${nodeId} of cluster ${clusterId}`,
+      `${dir} belongs to node ${found.nodeId} of cluster ${found.clusterId}, not to node ${nodeId} of cluster ${clusterId}: ` +
+        `start the node with its own --data-dir`,
     );
   }
   return found;
@@ -65,7 +66,9 @@ function read(file: string): Identity | undefined {
   } catch {
     // Reported below: a damaged file is not an absent one.
   }
-  throw new Error(`${file} is damaged; restore it or give the node a new id and an empty directory`);
+  throw new Error(
+    `${file} is damaged: restore it, or remove the node from the cluster and let it join under a new id with an empty directory`,
+  );
 }
 
 function isMember(member: Partial<Member>): boolean {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Proposals, type Leadership } from "../../cluster/proposals.js";
 import type { Committed, Forward } from "../../cluster/types.js";
 import type { SlctError } from "../../src/errors.js";
-import { Mesh, named, timeoutMs } from "./mesh.js";
+import { named, timeoutMs } from "./mesh.js";
 
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -17,355 +17,221 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe("through real cores", () => {
-  function trio() {
-    const mesh = new Mesh(["n1", "n2", "n3"]);
-    mesh.elect("n1");
-    return { mesh, n1: mesh.node("n1"), n2: mesh.node("n2"), n3: mesh.node("n3") };
-  }
+const led: Leadership = { leader: "n2", term: 3, hopeless: false };
+const leaderless: Leadership = { leader: null, term: 3, hopeless: false };
 
-  it("applies what one node submits in order, wherever the leader is", async () => {
-    const { mesh, n1, n2, n3 } = trio();
-    const answers = [n2.submit("a"), n2.submit("b"), n1.submit("c"), n2.submit("d")];
-    mesh.settle();
-    const indexes = (await Promise.all(answers)).map(({ index }) => index);
-    const names = n3.applied.filter((name) => !name.startsWith("term"));
-    expect(names.filter((name) => name !== "c")).toEqual(["a", "b", "d"]);
-    expect(n2.applied).toEqual(n3.applied);
-    expect(new Set(indexes).size).toBe(4);
+function open(limits: { proposalsMax?: number; proposalBytesMax?: number } = {}) {
+  const batches: { term: number; seqs: number[]; bytes: number }[] = [];
+  const wakes = { count: 0 };
+  const proposals = new Proposals({
+    ...{ node: "n1", epoch: 1, proposalsMax: 100, proposalBytesMax: 1 << 20, timeoutMs, ...limits },
+    send: (_, term, batch) => batches.push({ term, seqs: batch.map(({ seq }) => seq), bytes: sum(batch) }),
+    wake: () => wakes.count++,
+    observe: () => undefined,
   });
+  return { proposals, batches, wakes };
+}
+const sum = (batch: readonly Forward[]) => batch.reduce((bytes, { data }) => bytes + data.length, 0);
+const committed: Committed = { index: 7, outcome: { ok: true, answer: { kind: "done" } } };
 
-  it("sends again only after an entry of a later term, before what came later, and nothing twice", async () => {
-    const { mesh, n1, n2, n3 } = trio();
-    const a = n2.submit("a");
-    n2.run();
-    mesh.isolate("n1");
-    mesh.loseLeader("n2");
-    mesh.loseLeader("n3");
-    n3.raft.campaign();
-    mesh.stepUntil(() => n2.raft.leader === "n3");
-    // Now it knows the new leader, and has not applied an entry of its term.
-    const b = n2.submit("b");
-    n2.run();
-    expect(mesh.forwards("n2").map(({ seqs }) => seqs)).toEqual([[1]]);
-    expect(n2.applied).toEqual(["term 1"]);
-    mesh.settle();
-    expect((await Promise.all([a, b])).map(({ outcome }) => outcome.ok)).toEqual([true, true]);
-    expect(n2.applied).toEqual(["term 1", "term 2", "a", "b"]);
-    expect(mesh.forwards("n2").at(-1)).toEqual({ to: "n3", term: 2, seqs: [1, 2] });
-    mesh.heal();
-    n3.raft.tick();
-    mesh.settle();
-    expect(n1.applied).toEqual(n2.applied);
-  });
-
-  it("does not send again what the old leader had replicated", async () => {
-    const { mesh, n1, n2, n3 } = trio();
-    mesh.cut("n1", "n2");
-    const a = n2.submit("a");
-    n2.run();
-    mesh.step();
-    n1.run();
-    mesh.step();
-    // n3 has it on disk, nobody knows that it is committed.
-    mesh.isolate("n1");
-    mesh.loseLeader("n2");
-    mesh.loseLeader("n3");
-    mesh.elect("n3");
-    expect((await a).outcome.ok).toBe(true);
-    expect(n3.applied).toEqual(["term 1", "a", "term 2"]);
-    expect(mesh.forwards("n2")).toHaveLength(1);
-  });
-
-  it("repeats in order on a new link, and the leader takes only what was lost", async () => {
-    const { mesh, n1, n2 } = trio();
-    const a = n2.submit("a");
-    n2.run();
-    mesh.step();
-    mesh.cut("n2", "n1");
-    const b = n2.submit("b");
-    n2.run();
-    mesh.heal();
-    n2.proposals.resend("n1");
-    const c = n2.submit("c");
-    mesh.settle();
-    await Promise.all([a, b, c]);
-    expect(mesh.forwards("n2").at(-1)?.seqs).toContain(3);
-    expect(n1.applied).toEqual(["term 1", "a", "b", "c"]);
-  });
-
-  it("keeps to the fence when the link comes up after the leader changed", async () => {
-    const { mesh, n2, n3 } = trio();
-    mesh.cut("n1", "n2");
-    const a = n2.submit("a");
-    n2.run();
-    mesh.step();
-    mesh.node("n1").run();
-    mesh.step();
-    mesh.isolate("n1");
-    mesh.loseLeader("n2");
-    mesh.loseLeader("n3");
-    n3.raft.campaign();
-    mesh.stepUntil(() => n2.raft.leader === "n3");
-    n2.proposals.resend("n1");
-    n2.proposals.resend("n3");
-    mesh.settle();
-    await a;
-    expect(n3.applied).toEqual(["term 1", "a", "term 2"]);
-  });
-
-  it("tells the client when the leader has too much to commit", async () => {
-    const { mesh, n1, n2 } = trio();
-    n1.congested = true;
-    const refused = codeOf(n2.submit("a"));
-    mesh.settle();
-    expect(await refused).toBe("overloaded");
-    n1.congested = false;
-    const taken = n2.submit("b");
-    mesh.settle();
-    expect((await taken).outcome.ok).toBe(true);
-    expect(n1.applied).toEqual(["term 1", "b"]);
-  });
-
-  it("is bounded and quick while a quorum is gone", async () => {
-    const mesh = new Mesh(["n1", "n2", "n3"], { proposalsMax: 5 });
-    mesh.elect("n1");
-    const n1 = mesh.node("n1");
-    mesh.isolate("n1");
-    const codes = Array.from({ length: 8 }, (_, n) => codeOf(n1.submit(`x${n}`)));
-    mesh.settle();
-    mesh.loseLeader("n1");
-    n1.hopeless = true;
-    const late = codeOf(n1.submit("y"));
-    vi.advanceTimersByTime(timeoutMs + 1);
-    n1.proposals.sweep(n1.leadership);
-    expect(await late).toBe("no_leader");
-    expect(await Promise.all(codes)).toEqual([
-      ...Array<string>(5).fill("timeout"),
-      ...Array<string>(3).fill("overloaded"),
-    ]);
-    expect(n1.proposals.count).toBe(0);
-    expect(n1.proposals.bytes).toBe(0);
-  });
+it("answers no_leader for what was never sent and timeout for what was", async () => {
+  const { proposals } = open();
+  const sent = codeOf(proposals.submit(named("a"), led));
+  proposals.pump(led);
+  const unsent = codeOf(proposals.submit(named("b"), leaderless));
+  proposals.pump(leaderless);
+  vi.advanceTimersByTime(timeoutMs - 1);
+  proposals.sweep(leaderless);
+  expect(proposals.count).toBe(2);
+  vi.advanceTimersByTime(2);
+  proposals.sweep(leaderless);
+  expect([await sent, await unsent]).toEqual(["timeout", "no_leader"]);
 });
 
-describe("by itself", () => {
-  const led: Leadership = { leader: "n2", term: 3, hopeless: false };
-  const leaderless: Leadership = { leader: null, term: 3, hopeless: false };
+it("still answers timeout for what waits to be sent again", async () => {
+  const { proposals, batches } = open();
+  const a = codeOf(proposals.submit(named("a"), led));
+  proposals.pump(led);
+  proposals.resend("n2");
+  proposals.pump(leaderless);
+  proposals.sweep({ ...leaderless, hopeless: true });
+  expect(proposals.count).toBe(1);
+  vi.advanceTimersByTime(timeoutMs + 1);
+  proposals.sweep(leaderless);
+  expect(await a).toBe("timeout");
+  expect(batches).toHaveLength(1);
+});
 
-  function open(limits: { proposalsMax?: number; proposalBytesMax?: number } = {}) {
-    const batches: { term: number; seqs: number[]; bytes: number }[] = [];
-    const wakes = { count: 0 };
-    const proposals = new Proposals({
-      ...{ node: "n1", epoch: 1, proposalsMax: 100, proposalBytesMax: 1 << 20, timeoutMs, ...limits },
-      send: (_, term, batch) => batches.push({ term, seqs: batch.map(({ seq }) => seq), bytes: sum(batch) }),
-      wake: () => wakes.count++,
-      observe: () => undefined,
-    });
-    return { proposals, batches, wakes };
-  }
-  const sum = (batch: readonly Forward[]) => batch.reduce((bytes, { data }) => bytes + data.length, 0);
-  const committed: Committed = { index: 7, outcome: { ok: true, answer: { kind: "done" } } };
+it("refuses at once without a leader beyond the grace, and ends what has waited until then", async () => {
+  const { proposals } = open();
+  const early = codeOf(proposals.submit(named("a"), leaderless));
+  const hopeless = { ...leaderless, hopeless: true };
+  expect(await codeOf(proposals.submit(named("b"), hopeless))).toBe("no_leader");
+  proposals.sweep(hopeless);
+  expect(await early).toBe("no_leader");
+  expect(proposals.bytes).toBe(0);
+});
 
-  it("answers no_leader for what was never sent and timeout for what was", async () => {
-    const { proposals } = open();
-    const sent = codeOf(proposals.submit(named("a"), led));
-    proposals.pump(led);
-    const unsent = codeOf(proposals.submit(named("b"), leaderless));
-    proposals.pump(leaderless);
-    vi.advanceTimersByTime(timeoutMs - 1);
-    proposals.sweep(leaderless);
-    expect(proposals.count).toBe(2);
-    vi.advanceTimersByTime(2);
-    proposals.sweep(leaderless);
-    expect([await sent, await unsent]).toEqual(["timeout", "no_leader"]);
-  });
+it("sends a refused one under the next term and not to the same one again", async () => {
+  const { proposals, batches } = open();
+  const a = proposals.submit(named("a"), led);
+  proposals.pump(led);
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+  proposals.pump(led);
+  proposals.pump({ ...led, term: 4 });
+  expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
+    [3, 1],
+    [4, 1],
+  ]);
+  proposals.applied(1, committed);
+  expect(await a).toEqual(committed);
+});
 
-  it("still answers timeout for what waits to be sent again", async () => {
+it("does not trust one refusal when two copies were sent", async () => {
+  const { proposals, batches } = open();
+  const a = codeOf(proposals.submit(named("a"), led));
+  proposals.pump(led);
+  proposals.resend("n2");
+  proposals.pump(led);
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+  proposals.pump({ ...led, term: 4 });
+  expect(batches.map(({ term }) => term)).toEqual([3, 3]);
+  // The first copy was taken.
+  proposals.applied(1, committed);
+  proposals.onTerm(4);
+  proposals.pump({ ...led, term: 4 });
+  expect(await a).toBe("done");
+  expect(batches).toHaveLength(2);
+});
+
+it("knows that nothing happened when every copy went to somebody who does not lead", async () => {
+  const { proposals, batches } = open();
+  const a = codeOf(proposals.submit(named("a"), led));
+  proposals.pump(led);
+  proposals.resend("n2");
+  proposals.pump(led);
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+  proposals.pump({ ...led, term: 4 });
+  expect(batches.map(({ term }) => term)).toEqual([3, 3, 4]);
+  proposals.close();
+  expect(await a).toBe("timeout");
+});
+
+it.each([
+  ["overloaded", /too much to commit; nothing was done/],
+  ["disk_low", /nearly full.*nothing was done/],
+  ["state_mismatch", /replicas differ.*nothing was done/],
+] as const)("knows it from one refusal of the leader, whatever else was sent: %s", async (reason, text) => {
+  const { proposals, batches } = open();
+  const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
+  proposals.pump(led);
+  proposals.resend("n2");
+  proposals.pump(led);
+  proposals.refused({ epoch: 7, term: 3, seqs: [1], reason });
+  proposals.refused({ epoch: 1, term: 2, seqs: [1], reason });
+  expect(proposals.count).toBe(1);
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
+  expect(await a).toMatchObject({ code: "overloaded", message: expect.stringMatching(text) as string });
+  proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
+  proposals.pump({ ...led, term: 4 });
+  expect(batches.map(({ term }) => term)).toEqual([3, 3]);
+  expect([proposals.count, proposals.bytes]).toEqual([0, 0]);
+});
+
+describe("N12 what was decided under a term", () => {
+  const expire = { kind: "expire", keys: [] } as const;
+
+  it("is sent under it", () => {
     const { proposals, batches } = open();
-    const a = codeOf(proposals.submit(named("a"), led));
+    const a = codeOf(proposals.submit(expire, led, 3));
     proposals.pump(led);
-    proposals.resend("n2");
-    proposals.pump(leaderless);
-    proposals.sweep({ ...leaderless, hopeless: true });
-    expect(proposals.count).toBe(1);
-    vi.advanceTimersByTime(timeoutMs + 1);
-    proposals.sweep(leaderless);
-    expect(await a).toBe("timeout");
-    expect(batches).toHaveLength(1);
-  });
-
-  it("refuses at once without a leader beyond the grace, and ends what has waited until then", async () => {
-    const { proposals } = open();
-    const early = codeOf(proposals.submit(named("a"), leaderless));
-    const hopeless = { ...leaderless, hopeless: true };
-    expect(await codeOf(proposals.submit(named("b"), hopeless))).toBe("no_leader");
-    proposals.sweep(hopeless);
-    expect(await early).toBe("no_leader");
-    expect(proposals.bytes).toBe(0);
-  });
-
-  it("sends a refused one under the next term and not to the same one again", async () => {
-    const { proposals, batches } = open();
-    const a = proposals.submit(named("a"), led);
-    proposals.pump(led);
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
-    proposals.pump(led);
-    proposals.pump({ ...led, term: 4 });
-    expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
-      [3, 1],
-      [4, 1],
-    ]);
     proposals.applied(1, committed);
-    expect(await a).toEqual(committed);
+    expect(batches.map(({ term }) => term)).toEqual([3]);
+    return expect(a).resolves.toBe("done");
   });
 
-  it("does not trust one refusal when two copies were sent", async () => {
+  it("is not sent under another", async () => {
     const { proposals, batches } = open();
-    const a = codeOf(proposals.submit(named("a"), led));
-    proposals.pump(led);
-    proposals.resend("n2");
-    proposals.pump(led);
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+    const a = codeOf(proposals.submit(expire, led, 3));
     proposals.pump({ ...led, term: 4 });
-    expect(batches.map(({ term }) => term)).toEqual([3, 3]);
-    // The first copy was taken.
-    proposals.applied(1, committed);
-    proposals.onTerm(4);
-    proposals.pump({ ...led, term: 4 });
-    expect(await a).toBe("done");
-    expect(batches).toHaveLength(2);
-  });
-
-  it("knows that nothing happened when every copy went to somebody who does not lead", async () => {
-    const { proposals, batches } = open();
-    const a = codeOf(proposals.submit(named("a"), led));
-    proposals.pump(led);
-    proposals.resend("n2");
-    proposals.pump(led);
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
-    proposals.pump({ ...led, term: 4 });
-    expect(batches.map(({ term }) => term)).toEqual([3, 3, 4]);
-    proposals.close();
-    expect(await a).toBe("timeout");
-  });
-
-  it.each([
-    ["overloaded", /too much to commit; nothing was done/],
-    ["disk_low", /nearly full.*nothing was done/],
-    ["state_mismatch", /replicas differ.*nothing was done/],
-  ] as const)("knows it from one refusal of the leader, whatever else was sent: %s", async (reason, text) => {
-    const { proposals, batches } = open();
-    const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
-    proposals.pump(led);
-    proposals.resend("n2");
-    proposals.pump(led);
-    proposals.refused({ epoch: 7, term: 3, seqs: [1], reason });
-    proposals.refused({ epoch: 1, term: 2, seqs: [1], reason });
-    expect(proposals.count).toBe(1);
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
-    expect(await a).toMatchObject({ code: "overloaded", message: expect.stringMatching(text) as string });
-    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason });
-    proposals.pump({ ...led, term: 4 });
-    expect(batches.map(({ term }) => term)).toEqual([3, 3]);
+    expect(await a).toBe("no_leader");
+    expect(batches.flatMap(({ seqs }) => seqs)).toEqual([]);
     expect([proposals.count, proposals.bytes]).toEqual([0, 0]);
   });
 
-  describe("N12 what was decided under a term", () => {
-    const expire = { kind: "expire", keys: [] } as const;
-
-    it("is sent under it", () => {
-      const { proposals, batches } = open();
-      const a = codeOf(proposals.submit(expire, led, 3));
-      proposals.pump(led);
-      proposals.applied(1, committed);
-      expect(batches.map(({ term }) => term)).toEqual([3]);
-      return expect(a).resolves.toBe("done");
-    });
-
-    it("is not sent under another", async () => {
-      const { proposals, batches } = open();
-      const a = codeOf(proposals.submit(expire, led, 3));
-      proposals.pump({ ...led, term: 4 });
-      expect(await a).toBe("no_leader");
-      expect(batches.flatMap(({ seqs }) => seqs)).toEqual([]);
-      expect([proposals.count, proposals.bytes]).toEqual([0, 0]);
-    });
-
-    it("is not sent again when a later term shows that it was not taken", async () => {
-      const { proposals, batches } = open();
-      const [a, b] = [codeOf(proposals.submit(expire, led, 3)), codeOf(proposals.submit(named("b"), led))];
-      proposals.pump(led);
-      proposals.onTerm(4);
-      expect(await a).toBe("no_leader");
-      proposals.pump({ ...led, term: 4 });
-      expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
-        [3, 1, 2],
-        [4, 2],
-      ]);
-      proposals.applied(2, committed);
-      expect(await b).toBe("done");
-    });
-
-    it("is not sent again when its leader was none any more", async () => {
-      const { proposals, batches } = open();
-      const a = codeOf(proposals.submit(expire, led, 3));
-      proposals.pump(led);
-      proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
-      expect(await a).toBe("no_leader");
-      proposals.pump({ ...led, term: 4 });
-      expect(batches).toHaveLength(1);
-    });
-  });
-
-  it.each([
-    [led, "n2, which leads, has not committed it in time"],
-    [{ ...led, leader: null }, "n2, which led term 3, has it, and no entry of a later term came in time to decide"],
-    [{ ...led, leader: "n3", term: 4 }, "n2, which led term 3, has it, and no entry of a later term"],
-  ])("says why it cannot know", async (leadership, why) => {
-    const { proposals } = open();
-    const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
+  it("is not sent again when a later term shows that it was not taken", async () => {
+    const { proposals, batches } = open();
+    const [a, b] = [codeOf(proposals.submit(expire, led, 3)), codeOf(proposals.submit(named("b"), led))];
     proposals.pump(led);
-    vi.advanceTimersByTime(timeoutMs + 1);
-    proposals.sweep(leadership);
-    const error = (await a) as SlctError;
-    expect(error.code).toBe("timeout");
-    expect(error.message).toContain(why);
-    expect(error.message).toContain("repeat it with the same Request-Id or lock");
-  });
-
-  it("has room for what ends waits when requests fill it", async () => {
-    const { proposals, batches } = open({ proposalsMax: 1 });
-    const a = codeOf(proposals.submit(named("a"), led));
-    expect(await codeOf(proposals.submit(named("b"), led))).toBe("overloaded");
-    const withdrawn = codeOf(proposals.submit({ kind: "withdraw", refs: [] }, led));
-    proposals.pump(led);
-    expect(batches[0]?.seqs).toEqual([1, 2]);
-    proposals.applied(1, committed);
+    proposals.onTerm(4);
+    expect(await a).toBe("no_leader");
+    proposals.pump({ ...led, term: 4 });
+    expect(batches.map(({ term, seqs }) => [term, ...seqs])).toEqual([
+      [3, 1, 2],
+      [4, 2],
+    ]);
     proposals.applied(2, committed);
-    expect([await a, await withdrawn]).toEqual(["done", "done"]);
+    expect(await b).toBe("done");
   });
 
-  it("bounds bytes as well, and cuts batches so that a frame holds them", async () => {
-    const big = (name: string) => ({ ...named(name), requestId: "r".repeat(400_000) });
-    const { proposals, batches } = open({ proposalBytesMax: 2_000_000 });
-    const codes = Array.from({ length: 6 }, (_, n) => codeOf(proposals.submit(big(`${n}`), led)));
+  it("is not sent again when its leader was none any more", async () => {
+    const { proposals, batches } = open();
+    const a = codeOf(proposals.submit(expire, led, 3));
     proposals.pump(led);
-    expect(batches.flatMap(({ seqs }) => seqs)).toEqual([1, 2, 3, 4, 5]);
-    expect(batches.every(({ bytes }) => bytes <= 1 << 20)).toBe(true);
-    expect(batches.length).toBeGreaterThan(1);
-    proposals.close();
-    expect(await Promise.all(codes)).toEqual([...Array<string>(5).fill("timeout"), "overloaded"]);
+    proposals.refused({ epoch: 1, term: 3, seqs: [1], reason: "not_leader" });
+    expect(await a).toBe("no_leader");
+    proposals.pump({ ...led, term: 4 });
+    expect(batches).toHaveLength(1);
   });
+});
 
-  it("ends everything when it closes", async () => {
-    const { proposals } = open();
-    const sent = codeOf(proposals.submit(named("a"), led));
-    proposals.pump(led);
-    const unsent = codeOf(proposals.submit(named("b"), led));
-    proposals.close();
-    expect([await sent, await unsent]).toEqual(["timeout", "no_leader"]);
-    expect(await codeOf(proposals.submit(named("c"), led))).toBe("no_leader");
-  });
+it.each([
+  [led, "n2, which leads, has not committed it in time"],
+  [{ ...led, leader: null }, "n2, which led term 3, has it, and no entry of a later term came in time to decide"],
+  [{ ...led, leader: "n3", term: 4 }, "n2, which led term 3, has it, and no entry of a later term"],
+])("says why it cannot know", async (leadership, why) => {
+  const { proposals } = open();
+  const a = proposals.submit(named("a"), led).catch((error: unknown) => error);
+  proposals.pump(led);
+  vi.advanceTimersByTime(timeoutMs + 1);
+  proposals.sweep(leadership);
+  const error = (await a) as SlctError;
+  expect(error.code).toBe("timeout");
+  expect(error.message).toContain(why);
+  expect(error.message).toContain("repeat it with the same Request-Id or lock");
+});
+
+it("has room for what ends waits when requests fill it", async () => {
+  const { proposals, batches } = open({ proposalsMax: 1 });
+  const a = codeOf(proposals.submit(named("a"), led));
+  expect(await codeOf(proposals.submit(named("b"), led))).toBe("overloaded");
+  const withdrawn = codeOf(proposals.submit({ kind: "withdraw", refs: [] }, led));
+  proposals.pump(led);
+  expect(batches[0]?.seqs).toEqual([1, 2]);
+  proposals.applied(1, committed);
+  proposals.applied(2, committed);
+  expect([await a, await withdrawn]).toEqual(["done", "done"]);
+});
+
+it("bounds bytes as well, and cuts batches so that a frame holds them", async () => {
+  const big = (name: string) => ({ ...named(name), requestId: "r".repeat(400_000) });
+  const { proposals, batches } = open({ proposalBytesMax: 2_000_000 });
+  const codes = Array.from({ length: 6 }, (_, n) => codeOf(proposals.submit(big(`${n}`), led)));
+  proposals.pump(led);
+  expect(batches.flatMap(({ seqs }) => seqs)).toEqual([1, 2, 3, 4, 5]);
+  expect(batches.every(({ bytes }) => bytes <= 1 << 20)).toBe(true);
+  expect(batches.length).toBeGreaterThan(1);
+  proposals.close();
+  expect(await Promise.all(codes)).toEqual([...Array<string>(5).fill("timeout"), "overloaded"]);
+});
+
+it("ends everything when it closes", async () => {
+  const { proposals } = open();
+  const sent = codeOf(proposals.submit(named("a"), led));
+  proposals.pump(led);
+  const unsent = codeOf(proposals.submit(named("b"), led));
+  proposals.close();
+  expect([await sent, await unsent]).toEqual(["timeout", "no_leader"]);
+  expect(await codeOf(proposals.submit(named("c"), led))).toBe("no_leader");
 });

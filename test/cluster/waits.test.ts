@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Waits } from "../../cluster/waits.js";
 import { SlctError } from "../../src/errors.js";
 import { keys } from "../../src/select/keys.js";
 import type { Command } from "../../src/select/command.js";
 import type { Ref, State } from "../../src/select/types.js";
 import { Engine, settled } from "./engine.js";
+import { create, createAndWait, openWaits, poll, select } from "./parked.js";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -12,37 +12,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-const poll = (ref: Ref) =>
-  ({ kind: "demand", for: "poll", prefix: "", max: 1, leaseMs: 30_000, park: true, ref }) as const;
-const select = (op: "recv" | "send", ref?: Ref, requestId?: string) => {
-  const base = { kind: "select", route: op, cases: [{ op, chan: "c" }], choice: "random" } as const;
-  return { ...base, ...(ref && { wait: { ref } }), ...(requestId !== undefined && { requestId }) };
-};
-/** A state that is pending at once. */
-const create = (id: string): Command => ({
-  ...{ kind: "put", id, digest: id },
-  selects: [{ id: "1", cases: [{ op: "default" }], choice: "random" }],
-});
-
-/** A state that waits for a value, and its creator for the state. */
-const createAndWait = (id: string, ref: Ref): Extract<Command, { kind: "put" }> => ({
-  ...{ kind: "put", id, digest: id, wait: { ref, leaseMs: 30_000 } },
-  selects: [{ id: "1", cases: [{ op: "recv", chan: "c" }], choice: "random" }],
-});
-
-function open(engine = new Engine(), options: { epoch?: number; waitsMax?: number; replayedTo?: number } = {}) {
-  const errors: string[] = [];
-  const waits = new Waits({
-    ...{ node: "n1", epoch: 1, waitsMax: 100, submit: engine.submit, clock: () => engine.nowMs, ...options },
-    onError: (message) => errors.push(message),
-  });
-  engine.listen(({ effects }, { index, command }) => {
-    for (const effect of effects) waits.onEffect(effect, index);
-    if (command.kind === "forget") waits.onForgotten(index);
-  });
-  return { engine, waits, errors };
-}
 
 const statusOf = (engine: Engine, id: string) => (engine.get(keys.state(id)) as State).status;
 const kindOf = (promise: Promise<{ kind: string }>) =>
@@ -54,7 +23,7 @@ const never = new AbortController().signal;
 
 describe("a wait", () => {
   it("is answered by what the first entry finds", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     await engine.submit(create("a"));
     const answer = await waits.submit(poll, { waitMs: 1000, signal: never });
     expect(answer).toMatchObject({ kind: "answer", outcome: { answer: { kind: "handOuts" } } });
@@ -62,7 +31,7 @@ describe("a wait", () => {
   });
 
   it("gets what comes later, without a second entry", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = waits.submit(poll, { waitMs: 1000, signal: never });
     await engine.submit(create("a"));
     expect(await answer).toMatchObject({ kind: "granted", index: 3, handOuts: [{ state: { id: "a" } }] });
@@ -71,7 +40,7 @@ describe("a wait", () => {
   });
 
   it("gets what arrives before it knows that it is parked", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     engine.instant = false;
     const answer = waits.submit(poll, { waitMs: 1000, signal: never });
     void engine.submit(create("a"));
@@ -80,7 +49,7 @@ describe("a wait", () => {
   });
 
   it("is not answered with a hand-out whose lease is over: this process was stopped", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const parked = waits.submit(poll, { waitMs: 60_000, signal: never });
     await settled();
     const created = engine.submit(create("a"));
@@ -96,7 +65,7 @@ describe("a wait", () => {
   });
 
   it("is withdrawn when its time is over", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = waits.submit(poll, { waitMs: 1000, signal: never });
     await vi.advanceTimersByTimeAsync(999);
     expect(engine.machine.demandCount).toBe(1);
@@ -106,7 +75,7 @@ describe("a wait", () => {
   });
 
   it("gets what arrives while it is being withdrawn", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = waits.submit(poll, { waitMs: 1000, signal: never });
     await settled();
     engine.instant = false;
@@ -121,7 +90,7 @@ describe("a wait", () => {
     ["poll", poll, "withdrawn"],
     ["recv", (ref: Ref) => select("recv", ref), "timeout"],
   ] as const)("of kind %s that cannot be withdrawn is withdrawn later", async (_, build, end) => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = kindOf(waits.submit(build, { waitMs: 1000, signal: never }));
     await settled();
     engine.outage = new SlctError("no_leader", "gone");
@@ -136,7 +105,7 @@ describe("a wait", () => {
   });
 
   it("keeps a value that came although its withdrawal failed", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = waits.submit((ref) => select("recv", ref), { waitMs: 1000, signal: never });
     await settled();
     engine.instant = false;
@@ -148,7 +117,7 @@ describe("a wait", () => {
   });
 
   it("hands back what comes after it gave up", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = kindOf(waits.submit(poll, { waitMs: 1000, signal: never }));
     await settled();
     engine.outage = new SlctError("timeout", "slow");
@@ -163,7 +132,7 @@ describe("a wait", () => {
 });
 
 it("several that carry one Request-Id get one result", async () => {
-  const { engine, waits } = open();
+  const { engine, waits } = openWaits();
   const recv = (ref: Ref) => select("recv", ref, "r");
   const answers = [1, 2].map(() => kindOf(waits.submit(recv, { waitMs: 1000, signal: never })));
   await settled();
@@ -174,7 +143,7 @@ it("several that carry one Request-Id get one result", async () => {
 
 describe("a client that goes away", () => {
   it.each(["before", "while"])("%s it is parked leaves nothing", async (when) => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const gone = new AbortController();
     engine.instant = false;
     const answer = kindOf(waits.submit(poll, { waitMs: 1000, signal: gone.signal }));
@@ -189,7 +158,7 @@ describe("a client that goes away", () => {
   });
 
   it.each(["at once", "later"])("gives back what it was handed out %s", async (when) => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const gone = new AbortController();
     engine.instant = false;
     if (when === "at once") void engine.submit(create("a"));
@@ -204,7 +173,7 @@ describe("a client that goes away", () => {
   });
 
   it("does not take a hand-out from another who shares it", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const gone = new AbortController();
     const put = (ref: Ref) => ({ ...createAndWait("a", ref), requestId: "r" });
     const first = kindOf(waits.submit(put, { waitMs: 1000, signal: gone.signal }));
@@ -224,7 +193,7 @@ describe("a client that goes away", () => {
 
 describe("what is refused", () => {
   it.each(["no_leader", "overloaded"] as const)("with %s leaves nothing to withdraw", async (code) => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     engine.outage = new SlctError(code, "refused");
     expect(await kindOf(waits.submit(poll, { waitMs: 1000, signal: never }))).toBe(code);
     expect(waits.count).toBe(0);
@@ -234,7 +203,7 @@ describe("what is refused", () => {
   });
 
   it("with timeout is withdrawn, as it may be parked", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     engine.outage = new SlctError("timeout", "slow");
     expect(await kindOf(waits.submit(poll, { waitMs: 1000, signal: never }))).toBe("timeout");
     engine.outage = undefined;
@@ -243,14 +212,14 @@ describe("what is refused", () => {
   });
 
   it("by the engine is told with its index", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     await engine.submit(create("a"));
     const put = waits.submit((ref) => createAndWait("a", ref), { waitMs: 10, signal: never });
     expect(await put).toMatchObject({ kind: "refused", index: 3, outcome: { code: "lock_error" } });
   });
 
   it("beyond the limit never reaches the log", async () => {
-    const { engine, waits } = open(new Engine(), { waitsMax: 1 });
+    const { engine, waits } = openWaits(new Engine(), { waitsMax: 1 });
     const first = kindOf(waits.submit(poll, { waitMs: 1000, signal: never }));
     expect(await kindOf(waits.submit(poll, { waitMs: 1000, signal: never }))).toBe("overloaded");
     waits.close();
@@ -263,7 +232,7 @@ describe("a node that was forgotten", () => {
   const forget: Command = { kind: "forget", node: "n1", epoch: Number.MAX_SAFE_INTEGER };
 
   it("ends what was parked, without another entry", async () => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     const answer = kindOf(waits.submit(poll, { waitMs: 1000, signal: never }));
     await settled();
     await engine.submit(forget);
@@ -272,7 +241,7 @@ describe("a node that was forgotten", () => {
   });
 
   it.each([true, false])("keeps what is parked behind that entry: %s", async (behind) => {
-    const { engine, waits } = open();
+    const { engine, waits } = openWaits();
     engine.instant = false;
     if (behind) void engine.submit(forget);
     const answer = waits.submit((ref) => select("recv", ref), { waitMs: 1000, signal: never });
@@ -293,7 +262,7 @@ describe("hand-outs to an earlier run of the node", () => {
   ])("%s", async (_, replayedTo, status) => {
     const engine = new Engine();
     await engine.submit(poll({ node: "n1", epoch: 1, seq: 1 }));
-    open(engine, { epoch: 2, replayedTo });
+    openWaits(engine, { epoch: 2, replayedTo });
     await engine.submit(create("a"));
     await settled();
     expect(statusOf(engine, "a")).toBe(status);
@@ -301,7 +270,7 @@ describe("hand-outs to an earlier run of the node", () => {
 });
 
 it("closing ends every wait and those to come", async () => {
-  const { engine, waits } = open();
+  const { engine, waits } = openWaits();
   const first = kindOf(waits.submit(poll, { waitMs: 60_000, signal: never }));
   await settled();
   waits.close();

@@ -155,6 +155,8 @@ describe("one node", () => {
 });
 
 describe("main", () => {
+  const own = { clusterId: "ours", nodeId: "n1", instance: "0123-4567", epoch: 3, members: [] };
+
   test("reports every problem of the configuration at once, exit code 78", async () => {
     const env = { PATH: process.env["PATH"], SLCT_COLOUR: "red" };
     const failure = await run(process.execPath, [mainFile, "--port", "x"], { env }).catch((error: unknown) => error);
@@ -164,20 +166,21 @@ describe("main", () => {
     expect(lines.filter((line) => line.startsWith("  "))).toHaveLength(6);
   });
 
-  test("a data directory of somebody else: one fatal line, exit code 70", async () => {
+  test.each([
+    ["another node", { ...own, nodeId: "n7" }, "belongs to node n7 of cluster ours, not to node n1 of cluster ours"],
+    ["another cluster", { ...own, clusterId: "theirs" }, "belongs to node n1 of cluster theirs, not to node n1 of"],
+    ["nobody knows whom, as the file is damaged", { ...own, instance: undefined }, "identity.json is damaged"],
+  ])("the data directory of %s: one fatal line, exit code 70", async (_, identity, message) => {
     const dir = mkdtempSync(join(tmpdir(), "slct-e2e-"));
     try {
-      writeFileSync(join(dir, "identity.json"), JSON.stringify({ clusterId: "theirs", nodeId: "n7", epoch: 3 }));
+      writeFileSync(join(dir, "identity.json"), JSON.stringify(identity));
       const flags = ["--id", "n1", "--cluster-id", "ours", "--data-dir", dir, "--port", "0", "--callback-slots", "0"];
       const failure = await run(process.execPath, [mainFile, ...flags]).catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: 70, stdout: "" });
       const lines = (failure as { stderr: string }).stderr.trim().split("\n");
       expect(lines).toHaveLength(1);
-      expect(JSON.parse(lines[0] ?? "")).toMatchObject({
-        event: "fatal",
-        nodeId: "n1",
-        err: { message: expect.stringContaining("n7") as string },
-      });
+      const err = { message: expect.stringContaining(message) as string };
+      expect(JSON.parse(lines[0] ?? "")).toMatchObject({ event: "fatal", nodeId: "n1", err });
     } finally {
       rmSync(dir, { recursive: true });
     }
