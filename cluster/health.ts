@@ -10,7 +10,7 @@ import type { NodeId } from "../raft/types.js";
 import { Alarms, type Alarm, type AlarmKind } from "./alarms.js";
 import { ClusterClock, skewMsMax } from "./cluster-clock.js";
 import { Consistency, type StateMark } from "./consistency.js";
-import { DiskSpace } from "./disk-space.js";
+import { DiskSpace, type Space } from "./disk-space.js";
 import type { Time } from "./environment.js";
 import type { Limit } from "./intake.js";
 import { Scrub, type ScrubOptions } from "./scrub.js";
@@ -27,8 +27,8 @@ export interface HealthStatus {
 
 /** What the node can ask of the disk. */
 export interface Upkeep {
-  /** Bytes that could still be written. */
-  readonly freeBytes: () => Promise<number>;
+  /** Of the disk of the data directory. */
+  readonly space: () => Promise<Space>;
   /** Reads all records, in no more than `share` of the time. */
   readonly verify: ScrubOptions["verify"];
 }
@@ -69,15 +69,15 @@ export class Health {
   readonly #cancel: () => void;
 
   constructor(options: HealthOptions) {
-    const { time, logger, others, freeBytes, verify, diskFreeMin, timeoutMs, onError } = options;
+    const { time, logger, others, space, verify, diskFreeMin, timeoutMs, onError } = options;
     this.#options = options;
     this.alarms = new Alarms({ logger, wallMs: () => time.wallMs() });
     this.clock = new ClusterClock({ time, others });
     this.clock.advance(options.logTimeMs);
     this.consistency = new Consistency({ ...options, alarms: this.alarms });
-    if (freeBytes !== undefined && diskFreeMin > 0) {
+    if (space !== undefined && diskFreeMin > 0) {
       const complain = (message: string, error: unknown) => logger.warn({ err: error }, message);
-      this.#disk = new DiskSpace({ freeBytes, freeMin: diskFreeMin, alarms: this.alarms, time, onError: complain });
+      this.#disk = new DiskSpace({ space, freeMin: diskFreeMin, alarms: this.alarms, time, onError: complain });
       this.#disk.look().catch(onError);
     }
     if (verify !== undefined) this.#scrub = new Scrub({ verify, time });

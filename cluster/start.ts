@@ -12,7 +12,7 @@ import type { Demand, Meta } from "../src/select/types.js";
 import { votersOf } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
 import { readConfiguration } from "./configuration.js";
-import { freeBytesOf } from "./disk-space.js";
+import { spaceOf } from "./disk-space.js";
 import { Driver } from "./driver.js";
 import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
@@ -74,7 +74,7 @@ export async function openNode(
     const machine = new Machine(store);
     await loadIndexes(store, machine);
     const records = store;
-    const upkeep = { freeBytes: () => freeBytesOf(dataDir), verify: records.verify.bind(records) };
+    const upkeep = { space: () => spaceOf(dataDir), verify: records.verify.bind(records) };
     return await startNode(
       config,
       { ...hooks, openLinks },

@@ -36,13 +36,16 @@ export const clusterScript = fileURLToPath(new URL("dist/scripts/cluster.js", ro
 
 /**
  * Starts the script and waits for READY. It has its own bound of 60 s.
+ * @param within command that the script is an argument of, and becomes
  * @throws Error with what it printed when it ends before it is ready
  */
 export async function startCluster(
   flags: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
+  within: readonly string[] = [],
 ): Promise<ClusterChild> {
-  const child = spawn(process.execPath, [clusterScript, ...flags], { stdio: ["ignore", "pipe", "pipe"], env });
+  const [program = "", ...rest] = [...within, process.execPath, clusterScript, ...flags];
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"], env });
   const stdout: string[] = [];
   const stderr: string[] = [];
   const ended = new Promise<Ended>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));

@@ -186,7 +186,8 @@ export const options = {
     default: 512 * mebibyte,
     min: 0,
     max: 1024 * 1024 * 1024 * mebibyte,
-    about: "free space of the disk below which new work is refused (operations.md); 0: not watched",
+    about:
+      "free space of the disk below which new work is refused (operations.md), at most a tenth of the disk; 0: not watched",
   }),
   overlayBytesMax: bytes({
     default: 32 * mebibyte,

@@ -11,7 +11,7 @@ const tickMs = 25;
 
 function open({ others = ["n2", "n3"] }: { others?: readonly string[] } = {}) {
   const time = new ManualTime();
-  const world = { free: 4 * freeMin, broken: false, others: [...others] };
+  const world = { free: 4 * freeMin, size: 100 * freeMin, broken: false, others: [...others] };
   const lines: { level: string; event: string; text: string }[] = [];
   const errors: unknown[] = [];
   const stalls: number[] = [];
@@ -25,7 +25,10 @@ function open({ others = ["n2", "n3"] }: { others?: readonly string[] } = {}) {
     ...{ self: "n1", others: () => world.others, store, logTimeMs: 0, time, timeoutMs },
     logger: { warn: line("warn"), info: line("info") } as never,
     ...{ diskFreeMin: freeMin, observeStall: (seconds) => stalls.push(seconds) },
-    freeBytes: () => (world.broken ? Promise.reject(new Error("EIO")) : Promise.resolve(world.free)),
+    space: () =>
+      world.broken
+        ? Promise.reject(new Error("EIO"))
+        : Promise.resolve({ freeBytes: world.free, sizeBytes: world.size }),
     onError: (error) => errors.push(error),
   });
   time.every(tickMs, () => health.tick());
@@ -75,6 +78,24 @@ describe("free space", () => {
     world.free = freeMin * 0.7;
     await time.pass(1000);
     expect(health.limit()).toEqual({ restriction: "growth", reason: "disk_low" });
+  });
+
+  it("of a small disk is low below a tenth of it, however much is asked for", async () => {
+    const { time, world, health, kinds } = open();
+    world.size = 64 * mebibyte;
+    world.free = 6.4 * mebibyte;
+    await time.pass(1000);
+    expect([kinds(), health.limit()]).toEqual([[], undefined]);
+    world.free = 6.3 * mebibyte;
+    await time.pass(1000);
+    expect(kinds()).toEqual(["disk_low"]);
+    expect(health.alarms.list[0]?.about).toMatch(/^6.3 MiB are free .* fewer than 6.4 MiB$/);
+    world.free = 3.1 * mebibyte;
+    await time.pass(1000);
+    expect(kinds()).toEqual(["disk_low", "disk_critical"]);
+    world.free = 8 * mebibyte;
+    await time.pass(1000);
+    expect(kinds()).toEqual([]);
   });
 
   it("that cannot be read changes nothing, and is told", async () => {

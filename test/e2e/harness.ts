@@ -71,11 +71,18 @@ export class TestCluster {
     this.#size = size;
   }
 
-  /** Starts `size` nodes on a fresh directory and free ports. */
-  static async open(size: number, flags: readonly string[] = []): Promise<TestCluster> {
+  /**
+   * Starts `size` nodes on a fresh directory and free ports.
+   * @param within command to run them in, as to that directory
+   */
+  static async open(
+    size: number,
+    flags: readonly string[] = [],
+    within: (dir: string) => readonly string[] = () => [],
+  ): Promise<TestCluster> {
     const cluster = new TestCluster(mkdtempSync(join(tmpdir(), "slct-e2e-")), await freeRun(size), size);
     try {
-      await cluster.startAll(flags);
+      await cluster.startAll(flags, within(cluster.dir));
     } catch (error) {
       await cluster.close();
       throw error;
@@ -83,8 +90,11 @@ export class TestCluster {
     return cluster;
   }
 
-  async startAll(flags: readonly string[] = []): Promise<ClusterChild> {
-    return this.#run(["--nodes", String(this.#size), "--port", String(this.port), "--data", this.dir, ...flags]);
+  async startAll(flags: readonly string[] = [], within: readonly string[] = []): Promise<ClusterChild> {
+    return this.#run(
+      ["--nodes", String(this.#size), "--port", String(this.port), "--data", this.dir, ...flags],
+      within,
+    );
   }
 
   /** Brings one node back. */
@@ -190,8 +200,8 @@ export class TestCluster {
     }
   }
 
-  async #run(flags: readonly string[]): Promise<ClusterChild> {
-    const script = await startCluster(flags);
+  async #run(flags: readonly string[], within: readonly string[] = []): Promise<ClusterChild> {
+    const script = await startCluster(flags, process.env, within);
     this.#scripts.push(script);
     for (const member of script.nodes) this.#members.set(member.id, member);
     return script;

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import type { ClusterFile } from "../../scripts/cluster-file.js";
 import type { TestCluster } from "./harness.js";
 
-/** Value of a metric without labels. @throws Error when the node does not have it */
+/** Value of a metric, `name` or `name{label="value"}`. @throws Error when the node does not have it */
 export async function gauge(cluster: TestCluster, node: string, name: string): Promise<number> {
   const { body } = await cluster.call<string>("/metrics", { node, once: true });
-  const value = new RegExp(`^${name} (\\S+)$`, "m").exec(body)?.[1];
+  const value = body
+    .split("\n")
+    .find((line) => line.startsWith(`${name} `))
+    ?.slice(name.length + 1);
   if (value === undefined) throw new Error(`${node} has no metric ${name}`);
   return Number(value);
 }
