@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import type { NodeConfig } from "../../cluster/node-config.js";
 import type { Member } from "../../cluster/node.js";
+import type { NodeHooks } from "../../cluster/parts.js";
 import { openNode } from "../../cluster/start.js";
 import { settings } from "./engine.js";
 import type { Network } from "./network.js";
@@ -19,6 +20,9 @@ export interface LocalMember {
   /** It is let in later. */
   readonly join?: boolean;
   readonly onRemoved?: () => void;
+  /** What is to be otherwise than below. */
+  readonly config?: Partial<NodeConfig>;
+  readonly hooks?: Partial<NodeHooks>;
 }
 
 export const addressOf = (id: string) => ({ id, peer: `${id}:1`, api: `http://${id}` });
@@ -35,6 +39,7 @@ export function openMember(id: string, options: LocalMember): Promise<Member> {
       ...{ slots: 0, timeoutMs: 1000, responseBytesMax: 1000, allow: [], secrets: [] },
       backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },
     },
+    ...options.config,
   };
   const hooks = {
     ...{ version: "0", logger: pino({ level: "silent" }), registry: new Registry(), onFatal },
@@ -43,6 +48,7 @@ export function openMember(id: string, options: LocalMember): Promise<Member> {
       throw new Error("there are no callbacks");
     },
     ...(onRemoved && { onRemoved }),
+    ...options.hooks,
   };
   return openNode(config, hooks, network.open);
 }

@@ -1,0 +1,59 @@
+/**
+ * Three members die together at each named place of their code, one place after the other on the same directories: what
+ * was acknowledged before is there afterwards, on each of them, and once.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sites } from "../../cluster/failpoint.js";
+
+const program = join(import.meta.dirname, "../../dist/test/e2e/crash-program.js");
+const runMsMax = 90_000;
+
+let dir = "";
+const acknowledged: string[] = [];
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "slct-crash-sites-"));
+  mkdirSync(join(dir, "members"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** @returns the lines it printed, and how it ended */
+function run(...more: readonly string[]): Promise<{ lines: string[]; end: string }> {
+  const file = join(dir, "acknowledged.json");
+  writeFileSync(file, JSON.stringify(acknowledged));
+  return new Promise((resolve) => {
+    const options = { timeout: runMsMax, maxBuffer: 2 ** 26 };
+    execFile(process.execPath, [program, join(dir, "members"), file, ...more], options, (error, stdout, stderr) => {
+      const end = error === null ? "0" : (error.signal ?? String(error.code));
+      resolve({ lines: stdout.trimEnd().split("\n"), end: stderr === "" ? end : `${end} ${stderr}` });
+    });
+  });
+}
+
+const after = (word: string, lines: readonly string[]) =>
+  lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
+
+describe("L4 a crash of all nodes at each named place", () => {
+  test.each(sites.map((site, at) => [site, `r${at}`] as const))("L4 %s", async (site, round) => {
+    const { lines, end } = await run(round, site);
+    expect(end).toBe("SIGKILL");
+    // Those places are passed before a node can say anything.
+    if (!site.startsWith("file.")) expect(after("verified", lines)).toEqual([String(acknowledged.length)]);
+    acknowledged.push(...after("done", lines));
+  });
+
+  test("L4 afterwards everything acknowledged is there, and once", async () => {
+    const { lines, end } = await run("end");
+    expect(end).toBe("0");
+    expect(after("verified", lines)).toEqual([String(acknowledged.length)]);
+    const held = after("held", lines);
+    expect(new Set(held).size).toBe(held.length);
+    const sent = acknowledged.filter((text) => text.startsWith("q"));
+    expect(sent.length).toBeGreaterThan(sites.length);
+    expect(sent.filter((text) => !held.includes(text))).toEqual([]);
+  });
+});
