@@ -1,29 +1,14 @@
 /**
  * The parts of a node that deal with who is in the cluster and who leads it.
  */
-import type { Raft } from "../raft/raft.js";
-import type { Configuration } from "../raft/types.js";
-import type { Time } from "./environment.js";
 import { LeadershipWatch } from "./leadership.js";
 import { Members, removedText } from "./members.js";
 import { Membership } from "./membership.js";
-import type { NodeConfig } from "./node-config.js";
-import type { Late, NodeHooks, Opened, Parts } from "./parts.js";
+import type { Ground, Parts } from "./parts.js";
 
-export function buildMembers(
-  config: NodeConfig,
-  from: {
-    hooks: NodeHooks;
-    opened: Opened;
-    late: Late;
-    raft: Raft;
-    applied: Configuration;
-    time: Time;
-    wake: () => void;
-    onLeader: () => void;
-  },
-): Pick<Parts, "members" | "membership" | "leadership" | "onRemoved"> {
-  const { hooks, opened, late, raft, applied, time, wake, onLeader } = from;
+export function buildMembers(ground: Ground): Pick<Parts, "members" | "membership" | "leadership" | "onRemoved"> {
+  const { config, hooks, opened, late, raft, applied, metrics, wake } = ground;
+  const { time } = ground.environment;
   const { logger } = hooks;
   let isRemoved = false;
   const onRemoved = () => {
@@ -46,6 +31,9 @@ export function buildMembers(
       applied: () => opened.store.appliedIndex,
       send: (to, frame) => late.peers.send(to, frame),
     }),
-    leadership: new LeadershipWatch({ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger, onLeader }),
+    leadership: new LeadershipWatch({
+      ...{ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger },
+      onLeader: () => metrics.leaderChanges.inc(),
+    }),
   };
 }

@@ -11,33 +11,35 @@ import type { HandOut } from "../src/select/outcome.js";
 import type { Meta } from "../src/select/types.js";
 import { noConfiguration } from "../raft/configuration.js";
 import { Raft } from "../raft/raft.js";
-import { CallbackDuty } from "./callback-duty.js";
-import { openCallbacks, type Callbacks } from "./callbacks.js";
+import type { Configuration } from "../raft/types.js";
+import type { CallbackDuty } from "./callback-duty.js";
+import type { Callbacks } from "./callbacks.js";
 import type { Driver } from "./driver.js";
 import { firstConfiguration, readConfiguration } from "./configuration.js";
 import { Duties } from "./duties.js";
 import { systemEnvironment, type Environment, type Time } from "./environment.js";
-import { Feed } from "./feed.js";
 import { Health, type Upkeep } from "./health.js";
+import type { Feed } from "./feed.js";
 import { readGauges } from "./gauges.js";
 import type { Identity } from "./identity.js";
 import type { Instances } from "./instances.js";
-import { Intake } from "./intake.js";
+import type { Intake } from "./intake.js";
 import type { LeadershipWatch } from "./leadership.js";
 import { buildMembers } from "./member-parts.js";
 import type { Members } from "./members.js";
 import type { Membership } from "./membership.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { Member } from "./node.js";
-import { Proposals } from "./proposals.js";
+import type { Proposals } from "./proposals.js";
 import { raftLimits, type RaftLimits } from "./raft-limits.js";
-import { Reads } from "./reads.js";
+import type { Reads } from "./reads.js";
+import { buildCallbacks, buildRequests } from "./request-parts.js";
 import { Snapshots, type SnapshotStorage } from "./snapshots.js";
 import { StatusBoard } from "./status.js";
-import { Timers } from "./timers.js";
+import type { Timers } from "./timers.js";
 import type { NodeConfig } from "./node-config.js";
-import type { LogStore, Member as Address, Peers, Store } from "./types.js";
-import { Waits } from "./waits.js";
+import type { Committed, LogStore, Member as Address, Peers, Store } from "./types.js";
+import type { Waits } from "./waits.js";
 
 export interface NodeHooks {
   readonly version: string;
@@ -129,6 +131,26 @@ const forgetAfterTimeouts = 4;
 
 const noStates = { waiting: 0, pending: 0, running: 0, done: 0, paused: 0 };
 
+/** What the builders of the parts share. */
+export interface Ground {
+  readonly config: NodeConfig;
+  readonly hooks: NodeHooks;
+  readonly opened: Opened;
+  readonly late: Late;
+  readonly raft: Raft;
+  /** As of the store when it was opened; what the cluster began with if no change was applied. */
+  readonly applied: Configuration;
+  readonly environment: Environment;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  readonly wake: () => void;
+  /** Stamps, unix ms. */
+  readonly clock: () => number;
+  readonly submit: (command: Command) => Promise<Committed>;
+  /** Something failed that will be tried again. */
+  readonly onError: (message: string, error: unknown) => void;
+}
+
 export function buildParts(
   config: NodeConfig,
   hooks: NodeHooks,
@@ -136,26 +158,58 @@ export function buildParts(
   late: Late,
 ): { parts: BuiltParts; raft: Raft; dispatcher: Callbacks } {
   const { identity, instances, log, store, machine, needsSnapshot } = opened;
-  const { epoch } = identity;
-  const { logger, registry, onFatal } = hooks;
-  const submit = (command: Command) => late.member.submit(command);
-  const onError = (message: string, error: unknown) => logger.warn({ err: error }, message);
-  const wake = () => late.driver.wake();
-  const environment = hooks.environment ?? systemEnvironment;
+  const { version, logger, onFatal } = hooks;
+  const ground = layGround(config, hooks, opened, late);
+  const { raft, applied, environment, metrics, health, wake } = ground;
   const { time } = environment;
-  const clock = () => health.clock.nowMs();
-  const applied = readConfiguration(store) ?? firstConfiguration(identity.members);
   // What the others know counts; a node that joins is the only one to know its addresses.
   const self = [...applied.members, ...config.members].find(({ id }) => id === config.id);
   invariant(self !== undefined, `the addresses of node ${config.id} are not known: --members must name it`);
+  const requests = buildRequests(ground);
+  const group = buildMembers(ground);
+  const { callbacks, dispatcher } = buildCallbacks(ground, requests.waits);
+  const board = new StatusBoard({
+    ...{ self, store, health, clock: () => time.wallMs(), time, onError: onFatal },
+    members: () => group.members.all,
+    own: () => late.member.ownStatus(),
+    send: (to, frame) => late.peers.send(to, frame),
+  });
+  const electionMs = config.electionTicks * config.tickMs;
+  const duties = new Duties({
+    ...{ raft, store, environment, logger, settings: config.settings },
+    ...{ timers: requests.timers, submit: ground.submit, onError: ground.onError },
+    ...{ forgetAfterMs: forgetAfterTimeouts * electionMs, promoteAfterMs: electionMs },
+    isPrepared: (id) => board.knowsInstances(id, instances.entries()),
+  });
+  const snapshots = new Snapshots({
+    ...{ self: config.id, clusterId: config.clusterId, raft, log, store, needsSnapshot, wake, time, logger },
+    ...{ storage: opened.snapshots, first: firstConfiguration(identity.members), peers: () => late.peers },
+  });
+  const parts: BuiltParts = {
+    ...{ config, identity, epoch: identity.epoch, self, instances, version, logger, onFatal, time, wake },
+    ...{ log, store, machine, raft, needsSnapshot, metrics, health, board, duties, callbacks, snapshots },
+    ...requests,
+    ...group,
+    scrape: () => hooks.registry.metrics(),
+    stop: () => late.stop(),
+  };
+  return { parts, raft, dispatcher };
+}
+
+function layGround(config: NodeConfig, hooks: NodeHooks, opened: Opened, late: Late): Ground {
+  const { log, store, needsSnapshot } = opened;
+  const { logger, onFatal } = hooks;
+  const environment = hooks.environment ?? systemEnvironment;
+  const { time, random } = environment;
+  const applied = readConfiguration(store) ?? firstConfiguration(opened.identity.members);
   const raft = new Raft({
     ...{ id: config.id, electionTicks: config.electionTicks, heartbeatTicks: config.heartbeatTicks },
     ...{ log, hardState: log.hardState, appliedIndex: store.appliedIndex },
     // Without records it is not known which one was in force where the log begins.
     configuration: needsSnapshot ? noConfiguration : applied,
-    ...{ random: environment.random, needsSnapshot, ...raftLimits, ...hooks.raftLimits },
+    ...{ random, needsSnapshot, ...raftLimits, ...hooks.raftLimits },
   });
-  const metrics = createMetrics(registry, {
+  const metrics = createMetrics(hooks.registry, {
     read: () => readGauges(late.member.parts),
     states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
     alarms: () => health.alarms.list.map(({ kind }) => kind),
@@ -167,105 +221,11 @@ export function buildParts(
     others: () => raft.configuration.members.map(({ id }) => id).filter((id) => id !== config.id),
     observeStall: (seconds) => metrics.stallSeconds.observe(seconds),
   });
-  const proposals = new Proposals({
-    ...{ node: config.id, epoch, proposalsMax: config.proposalsMax, proposalBytesMax: config.proposalBytesMax },
-    ...{ timeoutMs: config.requestTimeoutMs, wake, time },
-    send: (leader, term, batch) => late.member.sendProposals(leader, term, batch),
-    observe: (seconds) => metrics.commitSeconds.observe(seconds),
-  });
-  const reads = new Reads({
-    ...{ readsMax: config.waitsMax, timeoutMs: config.requestTimeoutMs, wake, time },
-    applied: () => store.appliedIndex,
-    ask: (context) => raft.readIndex(context),
-  });
-  const replayedTo = log.lastIndex();
-  const waits = new Waits({
-    ...{ node: config.id, epoch, waitsMax: config.waitsMax, replayedTo, submit, onError, clock, time },
-  });
-  const timers = new Timers({
-    ...{ store, clock, time, onError: onFatal },
-    submit: (command) => proposals.submit(command, late.member.leadership(), raft.term),
-    observeLateness: (seconds) => metrics.timerLagSeconds.observe(seconds),
-  });
-  const group = buildMembers(config, {
-    hooks,
-    opened,
-    late,
-    raft,
-    applied,
-    time,
-    wake,
-    onLeader: () => metrics.leaderChanges.inc(),
-  });
-  const forgetAfterMs = forgetAfterTimeouts * config.electionTicks * config.tickMs;
-  const duties = new Duties({
-    ...{ raft, store, timers, settings: config.settings, forgetAfterMs, submit, onError, environment },
-    promoteAfterMs: config.electionTicks * config.tickMs,
-    isPrepared: (id) => board.knowsInstances(id, instances.entries()),
-    logger,
-  });
-  const { callbacks, dispatcher } = buildCallbacks(config, hooks, { submit, waits, metrics, clock, environment });
-  const board = new StatusBoard({
-    ...{ store, health, clock: () => time.wallMs(), time, onError: onFatal },
-    self,
-    members: () => group.members.all,
-    own: () => late.member.ownStatus(),
-    send: (to, frame) => late.peers.send(to, frame),
-  });
-  const snapshots = new Snapshots({
-    ...{ self: config.id, clusterId: config.clusterId, raft, log, store, needsSnapshot, wake, time, logger },
-    ...{ storage: opened.snapshots, first: firstConfiguration(identity.members), peers: () => late.peers },
-  });
-  const parts: BuiltParts = {
-    ...{ snapshots, needsSnapshot, log },
-    ...{ config, identity, epoch, self, instances, ...group },
-    ...{ store, machine, raft, proposals, reads, waits, timers, duties, callbacks, board, health, metrics },
-    ...{
-      version: hooks.version,
-      logger,
-      onFatal,
-      time,
-      wake,
-      scrape: () => registry.metrics(),
-      stop: () => late.stop(),
-    },
-    intake: new Intake({
-      ...{ raft, clock, congested: () => store.congested, limit: () => health.limit() },
-      applied: () => store.appliedIndex,
-      refuse: (origin, refused) =>
-        origin === config.id ? proposals.refused(refused) : late.peers.send(origin, { kind: "refused", ...refused }),
-    }),
-    feed: new Feed(config.eventsMax, store.appliedIndex, config.waitsMax, time),
+  return {
+    ...{ config, hooks, opened, late, raft, applied, environment, metrics, health },
+    wake: () => late.driver.wake(),
+    clock: () => health.clock.nowMs(),
+    submit: (command) => late.member.submit(command),
+    onError: (message, error) => logger.warn({ err: error }, message),
   };
-  return { parts, raft, dispatcher };
-}
-
-function buildCallbacks(
-  config: NodeConfig,
-  hooks: NodeHooks,
-  {
-    submit,
-    waits,
-    metrics,
-    clock,
-    environment,
-  }: { submit: Member["submit"]; waits: Waits; metrics: Metrics; clock: () => number; environment: Environment },
-): { callbacks: CallbackDuty; dispatcher: Callbacks } {
-  const callbacks: CallbackDuty = new CallbackDuty({
-    ...{ slots: config.callback.slots, leaseMs: config.settings.callbackLeaseMs, submit, time: environment.time },
-    newRef: () => waits.newRef(),
-    take: (handOuts) => dispatcher.take(handOuts),
-  });
-  const dispatcher: Callbacks = openCallbacks({
-    ...{ config: config.callback, nodeId: config.id, propose: submit },
-    ...{
-      render: hooks.render,
-      parse: hooks.parseReturned,
-      random: environment.random,
-      now: clock,
-    },
-    onFree: (slots) => callbacks.freed(slots),
-    onEnd: (end) => metrics.callbacks.inc({ end }),
-  });
-  return { callbacks, dispatcher };
 }
