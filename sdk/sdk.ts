@@ -22,5 +22,10 @@ export type {
   StepOptions,
   Timer,
 } from "./process/context.js";
+export { act, end, goto, machine, wait } from "./process/machine.js";
+export type { MachineDefinition, MachineState, Next, TransitionContext } from "./process/machine.js";
+export { nodeHandler } from "./worker/node-handler.js";
+export { serve } from "./worker/serve.js";
+export type { Handler, ServeOptions } from "./worker/serve.js";
 export { worker } from "./worker/worker.js";
 export type { Worker, WorkerOptions } from "./worker/worker.js";

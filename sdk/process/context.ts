@@ -103,7 +103,7 @@ export interface ProcessContext {
   range<T = Json>(chan: ChannelLike<never, T>): AsyncIterable<T>;
 
   /** Runs beside the rest of the process, with a `p` of its own. Ends with the process, or with the loop it began in. */
-  go<T>(run: (p: ProcessContext) => Promise<T>): PromiseLike<T>;
+  go<T>(run: (p: ProcessContext) => PromiseLike<T>): PromiseLike<T>;
 
   /**
    * Does something outside, at least once; its result is kept and never asked for again. Everything before it is stored

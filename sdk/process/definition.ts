@@ -24,7 +24,7 @@ export interface MigrationValues<Input> {
 }
 
 export interface ProcessDefinition<Input, Output> extends ProcessRef<Input, Output> {
-  readonly run: (p: ProcessContext, input: Input) => Promise<Output>;
+  readonly run: (p: ProcessContext, input: Input) => PromiseLike<Output>;
   readonly migrate?: (old: MigrationValues<Json>) => Partial<MigrationValues<unknown>>;
 }
 
@@ -43,7 +43,7 @@ export type AnyProcess = ProcessDefinition<never, unknown>;
 export function process<Input = null, Output = void>(
   name: string,
   options: ProcessOptions<Input>,
-  run: (p: ProcessContext, input: Input) => Promise<Output>,
+  run: (p: ProcessContext, input: Input) => PromiseLike<Output>,
 ): ProcessDefinition<Input, Output> {
   checkProcessName(name);
   const version = String(options.version);

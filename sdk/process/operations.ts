@@ -103,7 +103,7 @@ export class Operations {
     return this.#claim(scope, label);
   }
 
-  async loop<C, R>(scope: Scope, first: C, body: (carry: C, scope: Scope) => Promise<C | LoopDone<R>>): Promise<R> {
+  async loop<C, R>(scope: Scope, first: C, body: (carry: C, scope: Scope) => PromiseLike<C | LoopDone<R>>): Promise<R> {
     if (scope.ended) return never();
     const label = "loop";
     const op = this.#claim(scope, label);

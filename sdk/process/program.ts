@@ -30,13 +30,13 @@ export class Program {
     return this.#controller.signal;
   }
 
-  launch(main: () => Promise<unknown>): void {
+  launch(main: () => PromiseLike<unknown>): void {
     this.isLaunched = true;
     void this.#run(main);
   }
 
   /** Begins a thread. Its error is its awaiter's; without one it is the end of the process. */
-  go<T>(run: () => Promise<T>): PromiseLike<T> {
+  go<T>(run: () => PromiseLike<T>): PromiseLike<T> {
     let isAwaited = false;
     const thread = (async () => run())();
     thread.catch((error: unknown) => this.#orphans.push({ error, isAwaited: () => isAwaited }));
@@ -93,7 +93,7 @@ export class Program {
     Object.assign(this.vars, structuredClone(kept));
   }
 
-  async #run(main: () => Promise<unknown>): Promise<void> {
+  async #run(main: () => PromiseLike<unknown>): Promise<void> {
     try {
       this.#end({ value: durable(await main(), "the result of the process") });
     } catch (error) {

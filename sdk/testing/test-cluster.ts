@@ -9,6 +9,7 @@ import { Registry } from "prom-client";
 import { defaultLimits } from "../../api/rules.js";
 import { createServer } from "../../api/server.js";
 import { createClient, type Client, type ClientOptions } from "../client.js";
+import { SlctError } from "../client/errors.js";
 import { durationMs, type Duration } from "../client/duration.js";
 import type { Fetch } from "../client/transport.js";
 import { worker, type Worker, type WorkerOptions } from "../worker/worker.js";
@@ -38,11 +39,13 @@ export interface TestWorker extends Worker {
   kill(): void;
 }
 
-/** A real second for what runs in it; then something does not end. */
+/** Real time for what runs at one moment; then something does not end. */
 const quietWithinMs = 10_000;
 /** Turns of the event loop in which nothing happens. */
 const quietTurns = 4;
 const endpoint = "http://memory";
+/** Requests that may fail while time stands still: clients try again at once, and a loop over errors has to end. */
+const failuresMax = 1000;
 /** Clients here neither hurry nor give up: time is not theirs. */
 const patience = { timeoutMs: Infinity, attemptTimeoutMs: Infinity, pauseMs: 0, pauseMaxMs: 0 } as const;
 
@@ -55,6 +58,8 @@ export class TestCluster {
   readonly #node: MemoryNode;
   readonly #memory: ReturnType<typeof memoryFetch>;
   readonly #workers = new Set<TestWorker>();
+  #failures = { atMs: 0, count: 0 };
+  #isClosed = false;
 
   constructor({ seed = 1, attemptsMax }: TestClusterOptions = {}) {
     const settings = attemptsMax === undefined ? {} : { attemptsMax };
@@ -69,14 +74,16 @@ export class TestCluster {
 
   /** The `fetch` that leads here, whatever the host. */
   readonly fetch: Fetch = async (input, init) => {
+    if (this.#isClosed) throw new SlctError("unreachable", "the test cluster is closed");
     const url = new URL(input);
     const { method = "GET", body } = init;
     const fault = this.onRequest({ method, path: url.pathname + url.search, body: body as string | undefined });
-    if (fault === "drop") throw new TypeError("fetch failed: dropped by the test");
+    if (fault === "drop") throw this.#failure("dropped by the test");
     const response = await this.#memory.fetch(input, init);
+    if (response.status >= 500) this.#failure(`status ${response.status}`);
     if (fault !== "lose") return response;
     await response.body?.cancel();
-    throw new TypeError("fetch failed: answer lost by the test");
+    throw this.#failure("answer lost by the test");
   };
 
   newClient(options: Partial<ClientOptions> = {}): Client {
@@ -135,11 +142,21 @@ export class TestCluster {
     while (this.time.endPatient()) await this.untilQuiescent();
   }
 
+  /** Whoever waits for it is told `unreachable`. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const one of this.#workers) one.kill();
     this.#node.close();
     this.#memory.close();
     await Promise.resolve();
+  }
+
+  /** @throws SlctError, which is not tried again, when there are too many of them */
+  #failure(message: string): TypeError {
+    const atMs = this.time.now();
+    this.#failures = { atMs, count: this.#failures.atMs === atMs ? this.#failures.count + 1 : 1 };
+    if (this.#failures.count <= failuresMax) return new TypeError(`fetch failed: ${message}`);
+    throw new SlctError("unreachable", `${failuresMax} requests failed while time stood still: ${message}`);
   }
 
   /** A request of a dead worker is broken off, and nobody is there to learn of it. */

@@ -51,8 +51,9 @@ function deadline({ label, options }: OpenStep, { clock }: Runtime, controller: 
   const promise = new Promise<never>((_, reject) => {
     cancel = clock.after(durationMs(timeout), () => {
       const error = new SlctError("timeout", `${label} took longer than ${timeout}`);
-      controller.abort(error);
+      // First, so that what the step throws because it is aborted does not count.
       reject(error);
+      controller.abort(error);
     });
   });
   promise.catch(() => undefined);

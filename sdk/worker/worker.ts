@@ -8,11 +8,11 @@ import type { StateOut } from "../../api/contract.js";
 import { createClient, type Client, type ClientOptions } from "../client.js";
 import { sleep } from "../client/clock.js";
 import { durationMs, type Duration } from "../client/duration.js";
-import { isSlctError, type SlctError } from "../client/errors.js";
 import { prefixOf } from "../client/names.js";
-import { activate, Retake } from "./activation.js";
+import { activate } from "./activation.js";
 import { Lease } from "./lease.js";
 import { Runtime, type RuntimeOptions } from "./runtime.js";
+import { giveBack, pause, settle } from "./settle.js";
 import { Slots } from "./slots.js";
 
 export interface WorkerOptions extends RuntimeOptions {
@@ -47,9 +47,6 @@ const pollWaitMs = 30_000;
 const pollMax = 100;
 /** After a poll that failed for good. */
 const pollPauseMs = 1000;
-/** Another worker may have the process that this one has not. */
-const unknownDelayMs = 5000;
-const reasonLengthMax = 1000;
 
 export function worker(options: WorkerOptions): Worker {
   return new PollingWorker(options);
@@ -73,7 +70,9 @@ class PollingWorker implements Worker {
     this.#options = { ...defaults, ...options };
     if (client === undefined && endpoints === undefined) throw new TypeError("a worker needs endpoints or a client");
     this.#client = client ?? createClient({ endpoints: endpoints as string, ...(clock && { clock }) });
-    this.#runtime = new Runtime({ onLate: (id, error) => void this.#pause(id, error), ...options });
+    const onLate: RuntimeOptions["onLate"] = (id, error) =>
+      void pause(id, error, { client: this.#client, warn: this.#runtime.warn });
+    this.#runtime = new Runtime({ onLate, ...options });
     this.#slots = new Slots(this.#options.concurrency);
     this.stopped = new Promise((resolve) => (this.#onStopped = resolve));
     for (const name of this.#runtime.registry.names) void this.#poll(name);
@@ -142,10 +141,11 @@ class PollingWorker implements Worker {
       this.#cancelBeat ??= this.#beat();
       try {
         // What comes with an answer while the worker stops is for the next one.
-        if (this.#stop.signal.aborted && next !== state) next = await this.#giveBack(lease);
+        if (this.#stop.signal.aborted && next !== state) next = await giveBack(lease);
         else next = await activate(next, lease, this.#runtime);
       } catch (error) {
-        next = await this.#fail(lease, error);
+        next = undefined;
+        await settle(lease, error, { client: this.#client, warn: this.#runtime.warn });
       } finally {
         this.#leases.delete(lease);
       }
@@ -167,35 +167,6 @@ class PollingWorker implements Worker {
       this.#lingering -= 1;
       await this.#slots.acquire(true);
     }
-  }
-
-  async #fail(lease: Lease, error: unknown): Promise<undefined> {
-    const { warn } = this.#runtime;
-    if (error instanceof Retake) return this.#giveBack(lease);
-    if (isSlctError(error, "lock_error", "not_found"))
-      return void warn(`process ${lease.id} was lost: ${error.message}`);
-    if (isSlctError(error, "unknown_process")) {
-      warn(error.message);
-      return this.#giveBack(lease, unknownDelayMs);
-    }
-    if (lease.signal.aborted || isSlctError(error, "unreachable", "timeout", "no_leader", "overloaded")) {
-      if (!this.#stop.signal.aborted) warn(`process ${lease.id} is given back: ${(error as Error).message}`);
-      return this.#giveBack(lease);
-    }
-    await this.#pause(lease.id, error as Error);
-    return this.#giveBack(lease);
-  }
-
-  /** If it cannot be given back it comes back by itself, when the lease is over. */
-  async #giveBack(lease: Lease, delayMs = 0): Promise<undefined> {
-    await lease.release(delayMs).catch(() => undefined);
-  }
-
-  /** Another attempt would end the same way: it waits for somebody who mends it, and for `resume`. */
-  async #pause(id: string, error: SlctError | Error): Promise<void> {
-    this.#runtime.warn(`process ${id} is paused: ${error.message}`);
-    const reason = error.message.replace(/\s+/g, " ").slice(0, reasonLengthMax);
-    await this.#client.pauseState(id, reason).catch(() => undefined);
   }
 
   /** Keeps leases alive, as long as there are any. */
