@@ -24,11 +24,7 @@ export async function checkLevelFiles(dir: string): Promise<void> {
   const names = await readdir(dir);
   const logs = names.filter((name) => /^\d+\.log$/.test(name)).sort((a, b) => Number.parseInt(a) - Number.parseInt(b));
   const hasData = names.some((name) => /^(\d+\.(log|ldb|sst)|MANIFEST-\d+)$/.test(name));
-  if (hasData && !names.includes("CURRENT")) {
-    throw new StorageError("corrupt", "the store is damaged: its CURRENT file is missing", {
-      file: join(dir, "CURRENT"),
-    });
-  }
+  if (hasData) await checkCurrent(dir, names);
   for (const name of names.filter((name) => name.startsWith("MANIFEST-"))) {
     const file = join(dir, name);
     const bytes = await readFile(file);
@@ -42,6 +38,18 @@ export async function checkLevelFiles(dir: string): Promise<void> {
     if (stop !== undefined && (resumes || position < logs.length - 1))
       throw damaged(file, stop, "batches in the middle of its log are");
   }
+}
+
+/** What LevelDB would find missing, and call an error of the disk. */
+async function checkCurrent(dir: string, names: readonly string[]): Promise<void> {
+  const file = join(dir, "CURRENT");
+  if (!names.includes("CURRENT"))
+    throw new StorageError("corrupt", "the store is damaged: its CURRENT file is missing", { file });
+  const named = (await readFile(file, "latin1")).trimEnd();
+  if (!names.includes(named))
+    throw new StorageError("corrupt", `the store is damaged: ${JSON.stringify(named)}, its list of files, is missing`, {
+      file,
+    });
 }
 
 function damaged(file: string, offset: number, what: string): StorageError {
