@@ -17,28 +17,33 @@ export type Verifier = (headers: Headers, body: string, nowMs: number) => Promis
 /**
  * @param secrets `whsec_<base64>`; while a secret is replaced, the old one and the new one
  * @returns a check that throws SlctError `unauthorized`
+ * @throws SlctError `bad_request` for what is no secret
  */
 export function verifier(secrets: readonly string[]): Verifier {
-  const keys = Promise.all(secrets.map(importSecret));
-  // Told to whoever calls first.
-  keys.catch(() => undefined);
+  const bytes = secrets.map(parseSecret);
+  let imported: Promise<Key[]> | undefined;
   return async (headers, body, nowMs) => {
     const [id, timestamp, signatures] = ["id", "timestamp", "signature"].map((name) => headers.get(`webhook-${name}`));
     if (id == null || timestamp == null || signatures == null) throw refused("the call is not signed");
     if (!(Math.abs(nowMs - Number(timestamp) * 1000) <= toleranceMs)) throw refused("the call is not of this time");
+    const keys = await (imported ??= Promise.all(bytes.map(importKey)));
     const signed = new TextEncoder().encode(`${id}.${timestamp}.${body}`);
     for (const signature of signatures.split(" ")) {
       const bytes = signature.startsWith("v1,") ? bytesOf(signature.slice(3)) : undefined;
       if (bytes === undefined) continue;
-      for (const key of await keys) if (await crypto.subtle.verify(algorithm, key, bytes, signed)) return;
+      for (const key of keys) if (await crypto.subtle.verify(algorithm, key, bytes, signed)) return;
     }
     throw refused("the signature is not right");
   };
 }
 
-async function importSecret(secret: string): Promise<Key> {
+function parseSecret(secret: string): Uint8Array<ArrayBuffer> {
   const bytes = secret.startsWith(prefix) ? bytesOf(secret.slice(prefix.length)) : undefined;
-  if (bytes === undefined) throw new SlctError("bad_request", `a webhook secret begins with ${prefix}`);
+  if (bytes?.length) return bytes;
+  throw new SlctError("bad_request", `a webhook secret is ${prefix} and base64`);
+}
+
+function importKey(bytes: Uint8Array<ArrayBuffer>): Promise<Key> {
   return crypto.subtle.importKey("raw", bytes, algorithm, false, ["verify"]);
 }
 
