@@ -125,8 +125,8 @@ export class Driver {
   async #turn(ready: Ready): Promise<void> {
     failpoint("driver.before-send");
     for (const message of ready.messages) this.#host.send(message);
-    if (ready.snapshotsTo.length > 0) this.#host.onSnapshotsTo(ready.snapshotsTo);
     failpoint("driver.after-send");
+    if (ready.snapshotsTo.length > 0) this.#host.onSnapshotsTo(ready.snapshotsTo);
     const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
     try {

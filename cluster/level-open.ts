@@ -7,7 +7,7 @@ import { Level } from "level";
 import { checkLevelFiles } from "./level-check.js";
 import { StorageError, storageErrorOf } from "./storage-error.js";
 import { appliedKey, checkRecord, decodeApplied, decodeRecord, StateHash, type AppliedMark } from "./store-record.js";
-import { scan } from "./store-range.js";
+import { scan, type ScanOptions } from "./store-range.js";
 
 export type Db = Level<string, Buffer>;
 
@@ -53,11 +53,7 @@ export function openRecord(
  * Reads every record and compares their hash with the one recorded beside them: a record that vanished changes it.
  * @throws StorageError `corrupt`
  */
-export async function verifyRecords(
-  dir: string,
-  db: Db,
-  options: { readonly share: number; readonly stopped: () => boolean },
-): Promise<void> {
+export async function verifyRecords(dir: string, db: Db, options: ScanOptions): Promise<void> {
   const found = new StateHash();
   let recorded = new StateHash();
   const complete = await scan(db.iterator({}), options, (key, stored) => {

@@ -22,9 +22,9 @@ export interface Incoming {
   add(records: readonly StoredPair[]): Promise<void>;
   /**
    * Nothing is missing: durable and checked when it resolves, and a store of its own from then on.
-   * @throws ArchiveError when it is not what `trailer` says; StorageError when the disk is to blame
+   * @throws ArchiveError when it is not what `trailer` says; StorageError when the disk is to blame; what `signal` says
    */
-  complete(header: Pick<ArchiveHeader, "index" | "term">, trailer: ArchiveTrailer): Promise<void>;
+  complete(header: Pick<ArchiveHeader, "index" | "term">, trailer: ArchiveTrailer, signal?: AbortSignal): Promise<void>;
   /** Stops for now. */
   close(): Promise<void>;
   /** Stops, and removes all of it. */
@@ -62,7 +62,11 @@ export class LevelIncoming implements Incoming {
     await batch.write();
   }
 
-  async complete({ index, term }: Pick<ArchiveHeader, "index" | "term">, trailer: ArchiveTrailer): Promise<void> {
+  async complete(
+    { index, term }: Pick<ArchiveHeader, "index" | "term">,
+    trailer: ArchiveTrailer,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<void> {
     const hash = StateHash.parse(trailer.hash, trailer.records);
     const mark = encodeApplied({ index, term, hash, closed: true });
     await this.#opened().batch().put(appliedKey, mark).del(transferKey).write({ sync: true });
@@ -70,7 +74,8 @@ export class LevelIncoming implements Incoming {
     const { db, applied } = await openRecords(this.#dir);
     try {
       if (applied.index !== index) throw new ArchiveError(`a store of index ${applied.index} instead of ${index}`);
-      await verifyRecords(this.#dir, db, { share: checkShare, stopped: () => false });
+      await verifyRecords(this.#dir, db, { share: checkShare, signal });
+      signal.throwIfAborted();
     } finally {
       await db.close();
     }

@@ -145,7 +145,7 @@ export class SnapshotTarget {
       }
     }
     const { term, index, lastTerm } = notice;
-    await incoming.complete({ index, term: lastTerm }, end.trailer);
+    await incoming.complete({ index, term: lastTerm }, end.trailer, abort.signal);
     const { configuration } = end;
     return { type: "InstallSnapshot", from, to: self, term, lastIndex: index, lastTerm, configuration };
   }

@@ -62,25 +62,37 @@ export async function readPage(
   return page;
 }
 
+export interface ScanOptions {
+  /** Part of the time that it may take, (0, 1]. */
+  readonly share: number;
+  /** Stops it at once, also while it rests. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Visits every record, using no more than `share` of the time.
+ * Visits every record.
  * @returns false if it was stopped before the end
  */
 export async function scan(
   iterator: RecordIterator,
-  { share, stopped }: { readonly share: number; readonly stopped: () => boolean },
+  { share, signal }: ScanOptions,
   visit: (key: string, stored: Buffer) => void,
 ): Promise<boolean> {
   try {
     for (;;) {
       const startedMs = performance.now();
-      if (stopped()) return false;
+      if (signal.aborted) return false;
       const records = await iterator.nextv(batchMax);
-      if (records.length === 0) return !stopped();
+      if (records.length === 0) return !signal.aborted;
       for (const [key, stored] of records) visit(key, stored);
-      if (share < 1) await pause(((performance.now() - startedMs) * (1 - share)) / share, undefined, { ref: false });
+      if (share < 1) await rest(((performance.now() - startedMs) * (1 - share)) / share, signal);
     }
   } finally {
     await iterator.close();
   }
+}
+
+/** Does not keep the process alive. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { ref: false, signal }).catch(() => undefined);
 }

@@ -55,7 +55,8 @@ export class LevelStore implements Store {
   #open = false;
   #flushing: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
-  #closing = false;
+  /** Nothing goes on in the background any more. */
+  readonly #stop = new AbortController();
   #failure: Error | undefined;
 
   /**
@@ -173,7 +174,8 @@ export class LevelStore implements Store {
   async readView(): Promise<ReadView> {
     await this.flush();
     // What was open when the store was closed breaks off; that is no failure of the store.
-    return new LevelView(this.#dir, this.#db, (error) => (this.#closing ? new Error("closed") : this.#fail(error)));
+    const { signal } = this.#stop;
+    return new LevelView(this.#dir, this.#db, (error) => (signal.aborted ? new Error("closed") : this.#fail(error)));
   }
 
   /**
@@ -188,7 +190,7 @@ export class LevelStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#stop.abort();
     await this.#verifying?.catch(() => undefined);
     try {
       if (this.#failure === undefined) {
@@ -226,9 +228,8 @@ export class LevelStore implements Store {
   }
 
   async #verify(share: number): Promise<void> {
-    const stopped = () => this.#closing || this.#failure !== undefined;
     try {
-      await verifyRecords(this.#dir, this.#db, { share, stopped });
+      await verifyRecords(this.#dir, this.#db, { share, signal: this.#stop.signal });
     } catch (error) {
       throw this.#fail(error);
     }
@@ -290,6 +291,7 @@ export class LevelStore implements Store {
   #fail(error: unknown): Error {
     if (this.#failure === undefined) {
       this.#failure = failureOf(this.#dir, error);
+      this.#stop.abort();
       this.#onError(this.#failure);
     }
     return this.#failure;

@@ -16,12 +16,15 @@ interface End {
 export class Network {
   readonly #ends = new Map<string, End>();
   readonly #isolated = new Set<string>();
+  /** What becomes of a piece of a stream on its way: it may wait, change, or break the stream. */
+  onPiece: (piece: Buffer, by: string) => Promise<Buffer> = (piece) => Promise.resolve(piece);
 
   readonly open: OpenLinks = ({ self, handler }) => {
     const end: End = { handler, members: new Set(), removed: new Set() };
     this.#ends.set(self.id, end);
     return Promise.resolve({
       send: (to, frame) => this.#send(self.id, to, frame),
+      isUp: (to) => this.#ends.has(to) && !this.#isolated.has(to) && !this.#isolated.has(self.id),
       queuedBytes: () => 0,
       setMembers: (members, removed) => {
         const before = end.members;
@@ -75,11 +78,16 @@ export class Network {
   async *#pull(by: string, from: string, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const source = this.#ends.get(from)?.handler.onPull(by, path);
     if (source === undefined) throw new PullError("there is no such stream", true);
-    for await (const piece of source) {
-      await new Promise((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
-      if (this.#isolated.has(by) || this.#isolated.has(from)) throw new Error("the connection is gone");
-      yield Buffer.from(piece);
+    const { aborted, forget } = abortOf(signal);
+    try {
+      for await (const piece of source) {
+        await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+        if (this.#isolated.has(by) || this.#isolated.has(from)) throw new Error("the connection is gone");
+        yield await Promise.race([this.onPiece(Buffer.from(piece), by), aborted]);
+      }
+    } finally {
+      forget();
     }
   }
 
@@ -92,4 +100,12 @@ export class Network {
       receiver.handler.onFrame(from, copy);
     });
   }
+}
+
+function abortOf(signal: AbortSignal): { readonly aborted: Promise<never>; readonly forget: () => void } {
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => (abort = () => reject(new Error("aborted"))));
+  aborted.catch(() => undefined);
+  signal.addEventListener("abort", abort);
+  return { aborted, forget: () => signal.removeEventListener("abort", abort) };
 }

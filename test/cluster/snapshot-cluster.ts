@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { Registry } from "prom-client";
+import { systemEnvironment, systemTime, type Environment } from "../../cluster/environment.js";
 import type { NodeConfig } from "../../cluster/node-config.js";
 import { Seat } from "../../cluster/seat.js";
 import type { Command } from "../../src/select/command.js";
@@ -20,6 +21,16 @@ export interface Said {
 }
 
 export const ids = ["n1", "n2", "n3"];
+
+/** What is done now and then is done all the time. */
+const hasty: Environment = {
+  ...systemEnvironment,
+  time: {
+    ...systemTime,
+    every: (ms, run) => systemTime.every(Math.min(ms, 300), run),
+    after: (ms, run) => systemTime.after(Math.min(ms, 300), run),
+  },
+};
 
 export class SnapshotCluster {
   readonly root = mkdtempSync(join(tmpdir(), "slct-snapshot-"));
@@ -59,6 +70,7 @@ export class SnapshotCluster {
       configOf(id, this.dir(id)),
       {
         ...{ version: "0", logger: pino({ level: "info" }, { write }), registry: new Registry() },
+        environment: hasty,
         render: () => Buffer.alloc(0),
         parseReturned: () => {
           throw new Error("there are no callbacks");
@@ -89,13 +101,17 @@ export class SnapshotCluster {
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) {
       if (this.fatal.length > 0) throw this.fatal[0];
-      await new Promise((resolve) => setImmediate(resolve));
+      await lookAgain();
     }
   }
 
   /** Has `id` said this, at least `times`? */
   heard(id: string, event: string, times = 1): boolean {
-    return (this.said.get(id) ?? []).filter((one) => one.event === event).length >= times;
+    return this.count(id, event) >= times;
+  }
+
+  count(id: string, event: string): number {
+    return (this.said.get(id) ?? []).filter((one) => one.event === event).length;
   }
 
   /** Writes `count` states of `bytes` through any node that takes them. */
@@ -140,7 +156,7 @@ export class SnapshotCluster {
       const found = await Promise.all([...this.seats.values()].map(hashOf));
       const indexes = new Set(found.map((one) => one?.index));
       if (indexes.size === 1 && !indexes.has(undefined)) return found.map((one) => one?.hash ?? "");
-      await new Promise((resolve) => setImmediate(resolve));
+      await lookAgain();
     }
   }
 
@@ -150,15 +166,21 @@ export class SnapshotCluster {
       ({ outcome }) => outcome.ok || outcome.code === "exists",
       () => false,
     );
-    return (await done) ?? new Promise((resolve) => setImmediate(resolve, false));
+    if (done === undefined) await lookAgain();
+    return (await done) ?? false;
   }
+}
+
+/** Waiting must not take the time of what is waited for. */
+function lookAgain(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function configOf(id: string, dataDir: string): NodeConfig {
   return {
     ...{ id, clusterId: "c", dataDir, settings, join: false },
     members: ids.map((one) => ({ id: one, peer: `${one}:1`, api: `http://${one}` })),
-    ...{ tickMs: 10, electionTicks: 20, heartbeatTicks: 2, requestTimeoutMs: 1000, leaderGraceMs: 2500 },
+    ...{ tickMs: 10, electionTicks: 50, heartbeatTicks: 5, requestTimeoutMs: 1000, leaderGraceMs: 2500 },
     ...{ proposalsMax: 1000, proposalBytesMax: 1 << 24, waitsMax: 1000, eventsMax: 1000 },
     ...{ logSegmentBytes: 1 << 16, logTailBytes: 0, overlayBytesMax: 1 << 16, diskFreeMin: 0 },
     callback: {

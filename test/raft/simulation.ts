@@ -170,6 +170,8 @@ export class Simulation {
       if (added.ok) this.cluster.join(id);
     } else if (dice < 0.7) {
       raft.changeMembers({ kind: "promote", id: members.find(({ voter }) => !voter)?.id ?? some }, raft.term);
+    } else if (nodes.some((one) => one.needsSnapshot)) {
+      // Whoever has the records may not leave while another one needs them.
     } else if (raft.changeMembers({ kind: "remove", id: some }, raft.term).ok) {
       counts.changes += 1;
     }

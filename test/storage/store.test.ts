@@ -206,6 +206,17 @@ test("a directory serves one process", async () => {
   await (await openStore()).close();
 });
 
+test("closing does not wait for a check that takes its time", async () => {
+  const store = await openStore();
+  store.put("a", 1);
+  store.advance(1, 1);
+  await store.flush();
+  // It would rest for an hour after the first records.
+  const checked = store.verify({ share: 1e-7 });
+  await store.close();
+  await checked;
+});
+
 test("a closed store refuses", async () => {
   const store = await openStore();
   await store.close();
