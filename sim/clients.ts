@@ -7,7 +7,7 @@
 import { SlctError } from "../src/errors.js";
 import { invariant } from "../src/invariant.js";
 import type { Command } from "../src/select/command.js";
-import type { Waitable } from "../cluster/types.js";
+import type { Committed, Waitable, Waited } from "../cluster/types.js";
 import type { Member } from "../cluster/node.js";
 import type { Ref } from "../src/select/types.js";
 import { wallStartMs } from "./clock.js";
@@ -42,7 +42,6 @@ interface Request {
 }
 
 const triesMax = 4;
-const readShare = 0.12;
 /** Beyond what the node itself allows: then the connection is closed. */
 const patienceMs = 500;
 const kinds: ReadonlySet<Command["kind"]> = new Set([
@@ -91,7 +90,7 @@ export class Clients {
       this.#busy -= 1;
       this.#think(client);
     };
-    if (random.chance(readShare)) this.#read(random, done);
+    if (random.chance(this.#service.config.readShare)) this.#read(random, done);
     else this.#try({ number, random, command: this.#draw(random, number), tries: 1 }, done);
   }
 
@@ -102,7 +101,7 @@ export class Clients {
       const tokens = [...world.states.values()].flatMap(({ lock }) => (lock ? [lock.token] : []));
       const nowMs = reference.nowMs === 0 ? wallStartMs + Math.floor(loop.nowMs) : reference.nowMs;
       const command = commandOf({ world, random, nowMs, index: number, tokens, deadlines: [] });
-      if (!kinds.has(command.kind)) continue;
+      if (!kinds.has(command.kind) || isDispatch(command)) continue;
       const isOwn = config.retries && "requestId" in command === false && canCarryId(command) && random.chance(0.4);
       return isOwn ? ({ ...command, requestId: `own ${number}` } as Command) : command;
     }
@@ -168,7 +167,9 @@ export class Clients {
     let sent = command;
     const build = (ref: Ref): Waitable => (sent = withRef(command, ref));
     const waits = isWaiting(command);
-    const answer = waits ? member.submitAndWait(build, { waitMs, signal }) : member.submit(command);
+    const answer: Promise<Committed | Waited> = waits
+      ? member.submitAndWait(build, { waitMs, signal })
+      : member.submit(command);
     const { seq } = proposals;
     const attempt = seq > before ? oracle.begin({ node: node.id, epoch: life, seq }, sent) : undefined;
     const settle = (run: (attempt: Attempt) => void): void => {
@@ -176,7 +177,8 @@ export class Clients {
     };
     answer.then(
       (given) => {
-        settle((one) => ("kind" in given ? oracle.onWaited(one, given) : oracle.onAnswer(one, given)));
+        const leaseMs = member.parts.health.clock.nowMs();
+        settle((one) => ("kind" in given ? oracle.onWaited(one, given, leaseMs) : oracle.onAnswer(one, given)));
         reply("answered");
       },
       (error: unknown) => {
@@ -203,6 +205,11 @@ export class Clients {
       );
     });
   }
+}
+
+/** Only the dispatchers of the nodes ask for callback work. */
+function isDispatch(command: Command): boolean {
+  return command.kind === "demand" && command.for === "callback";
 }
 
 /** As api/ does it: what may park goes with a ref, everything else without. */

@@ -73,6 +73,8 @@ export interface SimConfig {
   readonly requests: number;
   /** Mean time that a client waits between two requests. */
   readonly thinkMs: number;
+  /** Of the requests. */
+  readonly readShare: number;
   /** Clients ask again when they do not know. */
   readonly retries: boolean;
   /** How long faults and clients go on at most. */
@@ -112,8 +114,9 @@ export function drawConfig(seed: number): SimConfig {
     seed,
     nodes,
     clients: random.of([1, 2, 4, 8]),
-    requests: random.of([100, 200, 400]),
-    thinkMs: random.of([100, 300, 1000]),
+    requests: random.of([100, 200, 400, 800]),
+    thinkMs: random.of([20, 100, 300, 1000]),
+    readShare: random.of([0, 0.1, 0.1, 0.5]),
     retries: random.chance(0.5),
     safetyMs: 120_000,
     classes: faultClasses.filter(has),
@@ -125,8 +128,8 @@ export function drawConfig(seed: number): SimConfig {
     settings: drawSettings(random),
     network: drawNetwork(random, has, tickMs),
     disk: drawDisk(random, has),
-    crash: drawRate(random, has("crash"), [2_000, 60_000], [200, 30_000]),
-    pause: drawRate(random, has("pause"), [3_000, 60_000], [100, 8_000]),
+    crash: drawRate(random, has("crash"), [700, 60_000], [200, 20_000]),
+    pause: drawRate(random, has("pause"), [1_000, 60_000], [100, 8_000]),
     clockStep: {
       ...drawRate(random, has("clock"), [3_000, 60_000], [0, 0]),
       byMs: random.of([100, 5_000, 600_000]),
@@ -198,8 +201,8 @@ function drawNetwork(random: Random, has: (one: FaultClass) => boolean, tickMs: 
     replay: has("replay") ? replay : 0,
     reorder: has("reorder"),
     capacity: has("loss") && small ? capacity : 10_000,
-    clog: drawRate(random, has("clog"), [1_000, 20_000], [200, 5_000]),
-    partition: drawRate(random, has("partition"), [2_000, 30_000], [500, 15_000]),
+    clog: drawRate(random, has("clog"), [500, 20_000], [200, 5_000]),
+    partition: drawRate(random, has("partition"), [400, 30_000], [400, 15_000]),
     partitionMode: random.of(["size", "members", "one", "bridge"]),
     oneWay: random.chance(0.3),
     holdsCut: random.chance(0.5),

@@ -53,36 +53,36 @@ export class Nemesis {
     const { config } = this.#victims;
     const { network, disk, crash, pause, clockStep } = config;
     this.#recur("crash", crash, (random, atMs) => ({
-      ...{ kind: "crash", atMs, node: this.#any(random), forMs: random.exponential(crash.forMs) },
+      ...{ kind: "crash", atMs, node: this.#pick(random), forMs: random.exponential(crash.forMs) },
       ...{ write: random.chance(0.5) ? "kept" : "lost", polite: random.chance(0.5) },
     }));
     this.#recur("pause", pause, (random, atMs) => ({
-      ...{ kind: "pause", atMs, node: this.#any(random), forMs: random.exponential(pause.forMs) },
+      ...{ kind: "pause", atMs, node: this.#pick(random), forMs: random.exponential(pause.forMs) },
     }));
     this.#recur("cut", network.partition, (random, atMs) => ({
       ...{ kind: "cut", atMs, links: this.#drawCut(random), forMs: random.exponential(network.partition.forMs) },
     }));
     this.#recur("clog", network.clog, (random, atMs) => ({
-      ...{ kind: "clog", atMs, from: this.#any(random), to: this.#any(random) },
+      ...{ kind: "clog", atMs, from: this.#pick(random), to: this.#pick(random) },
       forMs: random.exponential(network.clog.forMs),
     }));
     this.#recur("reset", network.reset, (random, atMs) => ({
-      ...{ kind: "reset", atMs, from: this.#any(random), to: this.#any(random) },
+      ...{ kind: "reset", atMs, from: this.#pick(random), to: this.#pick(random) },
     }));
     this.#recur("step", clockStep, (random, atMs) => ({
-      ...{ kind: "step", atMs, node: this.#any(random), byMs: Math.round(random.between(-1, 1) * clockStep.byMs) },
+      ...{ kind: "step", atMs, node: this.#pick(random), byMs: Math.round(random.between(-1, 1) * clockStep.byMs) },
     }));
     this.#recur("stall", disk.stall, (random, atMs) => ({
-      ...{ kind: "stall", atMs, node: this.#any(random), forMs: random.exponential(disk.stall.forMs) },
+      ...{ kind: "stall", atMs, node: this.#pick(random), forMs: random.exponential(disk.stall.forMs) },
     }));
     this.#recur("diskError", disk.error, (random, atMs) => ({
-      ...{ kind: "diskError", atMs, node: this.#any(random), landed: random.chance(0.5) },
+      ...{ kind: "diskError", atMs, node: this.#pick(random), landed: random.chance(0.5) },
       forMs: random.exponential(disk.error.forMs),
     }));
     this.#recur("diskFull", disk.full, (random, atMs) => ({
-      ...{ kind: "diskFull", atMs, node: this.#any(random), forMs: random.exponential(disk.full.forMs) },
+      ...{ kind: "diskFull", atMs, node: this.#pick(random), forMs: random.exponential(disk.full.forMs) },
     }));
-    this.#recur("rot", disk.rot, (random, atMs) => ({ kind: "rot", atMs, node: this.#any(random) }));
+    this.#recur("rot", disk.rot, (random, atMs) => ({ kind: "rot", atMs, node: this.#pick(random) }));
   }
 
   #recur(name: string, { everyMs }: Rate, draw: (random: Random, atMs: number) => TimedFault): void {
@@ -194,7 +194,7 @@ export class Nemesis {
     const { nodes, config } = this.#victims;
     const { partitionMode, oneWay } = config.network;
     const ids = nodes.map(({ id }) => id);
-    const one = random.any(ids);
+    const one = this.#pick(random);
     const share = random.next();
     const away = new Set(
       partitionMode === "one" || partitionMode === "bridge"
@@ -219,8 +219,13 @@ export class Nemesis {
     return [...links, ...links.map(([from, to]): [NodeId, NodeId] => [to, from])];
   }
 
-  #any(random: Random): NodeId {
-    return (random.any(this.#victims.nodes) as SimNode).id;
+  /** Whoever leads is hit as often as all the others together. */
+  #pick(random: Random): NodeId {
+    const { nodes } = this.#victims;
+    const leads = random.chance(0.5);
+    const any = random.any(nodes) as SimNode;
+    const leader = leads ? nodes.find(({ raft }) => raft?.role === "leader") : undefined;
+    return (leader ?? any).id;
   }
 
   #node(id: NodeId): SimNode {

@@ -7,6 +7,7 @@
 import type { SlctError } from "../src/errors.js";
 import type { Origin } from "../src/codec.js";
 import type { Command } from "../src/select/command.js";
+import type { Effect, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Committed, Waited } from "../cluster/types.js";
 import type { Index, NodeId } from "../raft/types.js";
 import { equal } from "./equal.js";
@@ -69,14 +70,17 @@ export class Oracle {
       throw new Violation("an answer is that of its entry", `${index}: ${canon(outcome)}, replayed ${canon(known)}`);
   }
 
-  onWaited(attempt: Attempt, waited: Waited): void {
+  /** @param leaseMs the clock that leases end by, at the node that answers, now */
+  onWaited(attempt: Attempt, waited: Waited, leaseMs: number): void {
     this.answered += 1;
     attempt.end = "answered";
     const { index } = waited;
     check(attempt.index !== undefined, "an answer names its entry", `${index} to what is not committed`);
     const replayed = this.#reference.at(index)?.command?.applied;
     check(replayed !== undefined, "an answer names its entry", `${index} is no command`);
-    const problem = problemOf(waited, attempt, { own: this.#reference.at(attempt.index)?.command?.applied, replayed });
+    const problem = problemOf(waited, attempt, {
+      ...{ own: this.#reference.at(attempt.index)?.command?.applied, replayed, leaseMs },
+    });
     if (problem !== undefined)
       throw new Violation("an answer is that of its entry", `${problem}: ${canon(waited)} for ${canon(attempt)}`);
   }
@@ -109,19 +113,30 @@ type Applied = NonNullable<Replayed["command"]>["applied"];
 function problemOf(
   waited: Waited,
   attempt: Attempt,
-  { own, replayed }: { readonly own: Applied | undefined; readonly replayed: Applied },
+  {
+    own,
+    replayed,
+    leaseMs,
+  }: { readonly own: Applied | undefined; readonly replayed: Applied; readonly leaseMs: number },
 ): string | undefined {
   const isMine = (holders: readonly Origin[]): boolean => holders.some((ref) => equal(ref, refOf(attempt.command)));
   switch (waited.kind) {
     case "refused":
-    case "answer":
       return equal(replayed.outcome, waited.outcome) ? undefined : "another outcome";
+    case "answer":
+      return equal(current(replayed.outcome, leaseMs), waited.outcome) ? undefined : "another outcome";
     case "withdrawn":
+      if (replayed.effects.some((effect) => takes(effect, isMine, leaseMs))) return "something came";
       return equal(own?.outcome, waited.outcome) ? undefined : "another outcome";
     case "granted": {
       const found = replayed.effects.some(
         (effect) =>
-          effect.kind === "granted" && isMine(effect.demand.holders) && equal(effect.handOuts, waited.handOuts),
+          effect.kind === "granted" &&
+          isMine(effect.demand.holders) &&
+          equal(
+            effect.handOuts.filter((one) => isCurrent(one, leaseMs)),
+            waited.handOuts,
+          ),
       );
       return found ? undefined : "not granted there";
     }
@@ -132,6 +147,26 @@ function problemOf(
       return found ? undefined : "not answered there";
     }
   }
+}
+
+/** Somebody may have the state by now whose lease was over when the answer was made: it is handed to nobody. */
+function isCurrent({ state: { lock } }: HandOut, leaseMs: number): boolean {
+  return lock === undefined || lock.untilMs > leaseMs;
+}
+
+/** What is repeated may be in somebody's hands already. */
+function current(outcome: Outcome, leaseMs: number): Outcome {
+  if (!outcome.ok || outcome.answer.kind !== "handOuts" || outcome.repeated === true) return outcome;
+  const { answer } = outcome;
+  return { ...outcome, answer: { ...answer, handOuts: answer.handOuts.filter((one) => isCurrent(one, leaseMs)) } };
+}
+
+/** The effect has something for the holder that it can still use. */
+function takes(effect: Effect, isMine: (holders: readonly Origin[]) => boolean, leaseMs: number): boolean {
+  if (effect.kind === "answered") return isMine(effect.holders);
+  return (
+    effect.kind === "granted" && isMine(effect.demand.holders) && effect.handOuts.some((one) => isCurrent(one, leaseMs))
+  );
 }
 
 function refOf(command: Command): Origin | undefined {

@@ -3,7 +3,6 @@
  * every event of a node. The cost follows what changed.
  */
 import { decodeConfiguration, votersOf } from "../raft/configuration.js";
-import { quorumSize } from "../raft/quorum.js";
 import type { Raft } from "../raft/raft.js";
 import type { Entry, Index, Message, NodeId, Role, Term } from "../raft/types.js";
 import type { Batch, Disk } from "./disk.js";
@@ -77,6 +76,9 @@ export class RaftChecks {
     if (commitIndex !== seen.commitIndex) {
       check(commitIndex > seen.commitIndex, "monotone commit", `${node.id}: ${seen.commitIndex} to ${commitIndex}`);
       this.commitTo(node, commitIndex);
+      const ownTerm = this.committed[commitIndex]?.term;
+      if (role === "leader" && seen.role === "leader" && term === seen.term)
+        check(ownTerm === term, "own-term commit", `${node.id} in ${term} counts for ${commitIndex} of ${ownTerm}`);
     }
     seen.role = role;
     seen.term = term;
@@ -115,6 +117,7 @@ export class RaftChecks {
     } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
       const kept = currentTerm === message.term && votedFor === message.to;
       check(kept, "sent is durable", `${node.id} votes for ${message.to} in ${message.term}, on disk: ${votedFor}`);
+      this.#compareLogs(node, message);
       this.#voted(node.id, message.term, message.to);
     } else if (message.type === "RequestVote" && !message.preVote) {
       const kept = currentTerm === message.term && votedFor === node.id;
@@ -124,6 +127,16 @@ export class RaftChecks {
       const { matchIndex, term } = message;
       check(disk.lastIndex >= matchIndex, "sent is durable", `${node.id} has ${disk.lastIndex}, tells ${matchIndex}`);
       check(currentTerm >= term, "sent is durable", `${node.id} answers in ${term}, on disk: ${currentTerm}`);
+      const leader = this.#nodes.find(({ id }) => id === message.to);
+      const theirs =
+        leader?.raft?.role === "leader" && leader.raft.term === term ? leader.disk.term(matchIndex) : undefined;
+      const own = disk.term(matchIndex);
+      if (theirs !== undefined && own !== undefined)
+        check(
+          own === theirs,
+          "acknowledged is the same",
+          `${node.id} has ${matchIndex} of ${own}, its leader of ${theirs}`,
+        );
     }
   }
 
@@ -162,7 +175,7 @@ export class RaftChecks {
       const term = voters.includes(id) ? disk.term(index) : undefined;
       if (term !== undefined && index > disk.cut.index) copies.set(term, (copies.get(term) ?? 0) + 1);
     }
-    for (const [term, count] of copies) if (count >= quorumSize(voters.length)) return term;
+    for (const [term, count] of copies) if (2 * count > voters.length) return term;
     return undefined;
   }
 
@@ -178,6 +191,21 @@ export class RaftChecks {
       const kept = this.committed[index]?.term;
       check(disk.term(index) === kept, "LeaderCompleteness", `${node.id} leads in ${term} without ${index} of ${kept}`);
     }
+  }
+
+  /** MoreUpToDate: nobody votes for a log that is behind the own one. */
+  #compareLogs({ id, disk }: Watched, { to, term }: { readonly to: NodeId; readonly term: Term }): void {
+    const candidate = this.#nodes.find((one) => one.id === to);
+    if (candidate?.raft?.role !== "candidate" || candidate.raft.term !== term) return;
+    const theirs = candidate.disk.lastIndex;
+    const theirTerm = candidate.disk.term(theirs) ?? 0;
+    const ownTerm = disk.term(disk.lastIndex) ?? 0;
+    const isUpToDate = theirTerm > ownTerm || (theirTerm === ownTerm && theirs >= disk.lastIndex);
+    check(
+      isUpToDate,
+      "MoreUpToDate",
+      `${id} with ${disk.lastIndex}/${ownTerm} votes for ${to} with ${theirs}/${theirTerm}`,
+    );
   }
 
   #voted(id: NodeId, term: Term, candidate: NodeId): void {

@@ -24,11 +24,15 @@ export interface Patients {
   readonly verdict: Verdict;
 }
 
+type Asked = "unsent" | "open" | "answered";
+
 export class Recovery {
   readonly #patients: Patients;
   readonly #core: readonly SimNode[];
+  readonly #pausesLeader: boolean;
   /** A request that was sent after the faults. */
-  #fresh: "unsent" | "open" | "answered" = "unsent";
+  #fresh: Asked = "unsent";
+  readonly #reads = new Map<string, Asked>();
 
   constructor(patients: Patients) {
     const { config, nodes } = patients;
@@ -37,6 +41,7 @@ export class Recovery {
     const size = Math.floor(nodes.length / 2) + 1;
     const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
     this.#patients = patients;
+    this.#pausesLeader = random.chance(0.5);
     this.#core = order.slice(0, random.chance(0.5) ? size : nodes.length).map(({ node }) => node);
   }
 
@@ -47,10 +52,17 @@ export class Recovery {
   }
 
   start(): void {
+    const { loop, config } = this.#patients;
     for (const node of this.#patients.nodes) {
       if (!this.#core.includes(node)) node.crash({ write: "lost", polite: false });
       else if (node.life === undefined) node.start();
       else node.resume();
+    }
+    // Quiet as it is now, whoever takes over has nothing to write.
+    const leader = this.#core.find(({ raft }) => raft?.role === "leader");
+    if (leader !== undefined && this.#pausesLeader) {
+      leader.pause();
+      loop.after(3 * config.electionTicks * config.tickMs, () => leader.resume());
     }
     for (const node of this.#core) {
       node.onExit = () => {
@@ -59,8 +71,10 @@ export class Recovery {
     }
   }
 
+  /** First everybody reads, so that a leader has to be able to without a write; then something is written. */
   isDone(): boolean {
-    if (this.#fresh === "unsent") this.#send();
+    if (!this.#core.every((node) => this.#hasRead(node))) return false;
+    if (this.#fresh === "unsent") this.#write();
     return this.#fresh === "answered" && this.#problem() === undefined;
   }
 
@@ -68,7 +82,13 @@ export class Recovery {
   finish(): void {
     const { reference, verdict } = this.#patients;
     if (verdict.violation !== undefined) return;
-    const problem = this.#fresh === "answered" ? this.#problem() : "a fresh request is not answered";
+    const unread = this.#core.filter((node) => !this.#hasRead(node));
+    const problem =
+      unread.length > 0
+        ? `${unread.map(({ id }) => id).join()} cannot read`
+        : this.#fresh === "answered"
+          ? this.#problem()
+          : "a fresh request is not answered";
     if (problem !== undefined) throw new Violation("recovery", `${problem}: ${this.#describe()}`);
     reference.finish();
     for (const { id, store } of this.#core) {
@@ -92,6 +112,8 @@ export class Recovery {
       if (proposals.count > 0) return `${id} has ${proposals.count} proposals without an end`;
       if (waits.count > 0) return `${id} has ${waits.count} waits without an end`;
     }
+    const [demand] = reference.records.demands.values();
+    if (demand !== undefined) return `nobody waits any more for demand ${demand.seq} of ${demand.kind} ${demand.match}`;
     for (const key of reference.records.deadlines.keys()) {
       if (Number(key.slice(2, 18)) <= Math.min(dueMs, reference.nowMs - 5_000))
         return `overdue: ${JSON.stringify(key)}`;
@@ -99,8 +121,24 @@ export class Recovery {
     return undefined;
   }
 
-  /** Asks until one is accepted: with a tiny limit some may be refused. */
-  #send(): void {
+  /** Asks until it is answered: what is asked while nobody leads is refused. */
+  #hasRead(node: SimNode): boolean {
+    const { life, member, raft, id } = node;
+    const read = this.#reads.get(id) ?? "unsent";
+    if (read !== "unsent" || life === undefined || member === undefined) return read === "answered";
+    if (raft?.leader === null) return false;
+    this.#reads.set(id, "open");
+    node.enter(life, () => {
+      member.fresh({ stale: false, minIndex: 0 }).then(
+        () => this.#reads.set(id, "answered"),
+        () => this.#reads.set(id, "unsent"),
+      );
+    });
+    return false;
+  }
+
+  /** With tiny limits some may be refused. */
+  #write(): void {
     const { loop } = this.#patients;
     const node = this.#core.find(({ member, raft }) => member !== undefined && raft?.leader !== null);
     const { life, member } = node ?? {};

@@ -1,6 +1,5 @@
 /**
- * The first broken promise of a run. Checks are called from within the code of nodes, which may catch what they throw, so
- * it is kept here as well.
+ * The first broken promise of a run. Checks are called from within the code of nodes, which is not to see what they throw.
  */
 import { Violation } from "./violation.js";
 
@@ -18,13 +17,12 @@ export class Verdict {
         : new Violation("no node gives up", error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
-  /** What `run` throws is kept, and thrown on. */
-  guard<T>(run: () => T): T {
+  /** What `run` throws is kept, and goes nowhere else: the run ends with the event under way. */
+  guard(run: () => void): void {
     try {
-      return run();
+      run();
     } catch (error) {
       this.report(error);
-      throw error;
     }
   }
 }

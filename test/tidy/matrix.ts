@@ -49,7 +49,7 @@ export const matrix: readonly Row[] = [
       /^cluster\//,
       /^src\/(errors|codec|invariant)\.ts$/,
       builtin,
-      /^(pino|prom-client)$/,
+      /^(pino|prom-client|typescript)$/,
     ],
   },
   { from: /^src\/(main|config|options|option-kinds|shutdown)\.ts$/, may: [anything] },
@@ -95,7 +95,8 @@ const edges: readonly { readonly target: RegExp; readonly from: RegExp }[] = [
   { target: /^sim\//, from: /^(sim|scripts|test)\// },
   { target: /^chaos\//, from: /^(chaos|scripts|test)\// },
   { target: /^scripts\//, from: /^(chaos|scripts|test)\// },
-  { target: /^test\//, from: /^test\// },
+  // What the catalogue of the tests says is counted by a command.
+  { target: /^test\//, from: /^(test\/|scripts\/scenarios\.ts$)/ },
 ];
 
 export function violations(source: Pick<Source, "path" | "imports">): string[] {

@@ -1,0 +1,144 @@
+/**
+ * `npm run sim`: runs seeds of the simulator, and tells of those that break a promise.
+ *
+ * Flags: --seeds N (100) --seed S (first one, 1) --jobs J (processes, one per core) --twice (each seed again: same trace?)
+ * --json FILE (figures) --trace N (of one seed: its last N lines) --shrink (makes the first failure small, writes it to
+ * test/sim/regressions) --replay FILE --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md)
+ * --bug NAME (only this one; with --shrink: a small run that it breaks) --starts N (5) --limit N (1000).
+ * Exit code 1: a promise was broken, or a seeded bug not found. See docs/simulation.md.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { runBatch, shrinkApart } from "../sim/batch.js";
+import { bugs } from "../sim/bugs/catalogue.js";
+import { hunt, type Hunt } from "../sim/bugs/hunt.js";
+import { buildMutant } from "../sim/bugs/mutant.js";
+import { drawConfig } from "../sim/config.js";
+import { outsideJobs } from "../sim/loop.js";
+import { bugTable, figuresOf, textOf, withTable } from "../sim/report.js";
+import { replay, type Case } from "../sim/shrink.js";
+import { simulate, type Result } from "../sim/simulation.js";
+import type { Summary } from "../sim/summary.js";
+
+const { values: flags } = parseArgs({
+  options: {
+    seeds: { type: "string" },
+    seed: { type: "string", default: "1" },
+    jobs: { type: "string", default: String(cpus().length) },
+    json: { type: "string" },
+    twice: { type: "boolean", default: false },
+    trace: { type: "string" },
+    shrink: { type: "boolean", default: false },
+    replay: { type: "string" },
+    bugs: { type: "boolean", default: false },
+    bug: { type: "string" },
+    starts: { type: "string", default: "5" },
+    limit: { type: "string", default: "1000" },
+  },
+});
+const document = "docs/simulation.md";
+const first = Number(flags.seed);
+const count = Number(flags.seeds ?? (flags.trace === undefined ? "100" : "1"));
+const jobs = Number(flags.jobs);
+
+async function main(): Promise<void> {
+  if (flags.replay !== undefined) return show(await replayed(flags.replay, Number(flags.trace ?? "0")));
+  if (flags.bugs || (flags.bug !== undefined && !flags.shrink)) return huntAll();
+  if (flags.bug !== undefined) return shrinkMutant(flags.bug);
+  if (flags.trace !== undefined) {
+    const traceLines = Number(flags.trace);
+    return show(await outsideJobs(() => simulate(drawConfig(first), { traceLines })));
+  }
+  const summaries = await runBatch({ first, count, jobs, onSummary: tell });
+  if (flags.twice) await again(summaries);
+  const figures = figuresOf(summaries, commit());
+  say(textOf(figures));
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(figures, null, 2)}\n`);
+  const failed = summaries.find(({ violation }) => violation !== undefined);
+  if (failed !== undefined && flags.shrink) keep(await shrinkApart(failed.seed), `seed-${failed.seed}`);
+}
+
+function tell({ seed, violation }: Summary): void {
+  if (violation === undefined) return;
+  say(`seed ${seed} at ${commit()}: ${violation.message}`);
+  if (process.exitCode !== 1) say(`  config: ${JSON.stringify(drawConfig(seed))}`);
+  say(`  again: npm run sim -- --seed ${seed} --trace 60`);
+  process.exitCode = 1;
+}
+
+async function again(summaries: readonly Summary[]): Promise<void> {
+  const second = await runBatch({ first, count, jobs });
+  const others = new Map(second.map(({ seed, trace }) => [seed, trace]));
+  for (const { seed, trace } of summaries) {
+    if (others.get(seed) === trace) continue;
+    process.exitCode = 1;
+    say(`seed ${seed} is not a function of its seed: traces ${trace} and ${others.get(seed)}`);
+  }
+}
+
+function show({ lines, violation, trace, events, simulatedMs, faults }: Result): void {
+  for (const line of lines) say(line);
+  say(`${events} events, ${Math.round(simulatedMs)} ms, ${faults.length} faults, trace ${trace}`);
+  say(violation?.message ?? "every promise was kept");
+  if (violation !== undefined) process.exitCode = 1;
+}
+
+function replayed(file: string, traceLines: number): Promise<Result> {
+  const kept = JSON.parse(readFileSync(file, "utf8")) as Case;
+  return outsideJobs(() => replay(kept, traceLines));
+}
+
+async function huntAll(): Promise<void> {
+  const todo = bugs.filter(({ name }) => flags.bug === undefined || name === flags.bug);
+  const options = { root: ".", starts: Number(flags.starts), seedsMax: Number(flags.limit), firstSeed: first };
+  const found: Hunt[] = [];
+  const next = async (): Promise<void> => {
+    for (let bug = todo.shift(); bug !== undefined; bug = todo.shift()) {
+      const one = await hunt(bug, options);
+      process.stderr.write(`${bug.name}: ${one.seeds.map((seeds) => seeds ?? "-").join(", ")} ${one.message}\n`);
+      found.push(one);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, next));
+  const order = new Map(bugs.map(({ name }, at) => [name, at]));
+  found.sort((a, b) => (order.get(a.bug.name) ?? 0) - (order.get(b.bug.name) ?? 0));
+  const table = bugTable(found, options);
+  say(table);
+  if (flags.bug === undefined) writeFileSync(document, withTable(readFileSync(document, "utf8"), table));
+  if (found.some(({ seeds }) => seeds.includes(undefined))) process.exitCode = 1;
+}
+
+async function shrinkMutant(name: string): Promise<void> {
+  const bug = bugs.find((one) => one.name === name);
+  if (bug === undefined) throw new Error(`there is no bug ${name}`);
+  const mutant = buildMutant(".", bug);
+  try {
+    const options = { first, count: Number(flags.limit), jobs: 1, stopAtFirst: true, worker: mutant.worker };
+    const failed = (await runBatch(options)).find(({ violation }) => violation !== undefined);
+    if (failed === undefined) throw new Error(`${name} is not found in ${flags.limit} seeds from ${first}`);
+    const found = await shrinkApart(failed.seed, mutant.worker);
+    keep(found && { ...found, bug: name }, name);
+  } finally {
+    mutant.remove();
+  }
+}
+
+function keep(found: Case | undefined, name: string): void {
+  if (found === undefined) throw new Error(`${name} does not fail again`);
+  const file = `test/sim/regressions/${name}.json`;
+  writeFileSync(file, `${JSON.stringify(found, null, 2)}\n`);
+  const { config, faults, message } = found;
+  say(`${file}: ${config.nodes} nodes, ${config.requests} requests, ${faults.length} faults: ${message}`);
+}
+
+function commit(): string {
+  return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();

@@ -1,0 +1,10 @@
+/**
+ * All seeded bugs.
+ */
+import type { Bug } from "./bug.js";
+import { engineBugs } from "./engine.js";
+import { hostBugs } from "./host.js";
+import { raftBugs } from "./raft.js";
+import { shellBugs } from "./shell.js";
+
+export const bugs: readonly Bug[] = [...raftBugs, ...hostBugs, ...shellBugs, ...engineBugs];
