@@ -173,6 +173,7 @@ export function buildParts(
     members: () => group.members.all,
     own: () => late.member.ownStatus(),
     send: (to, frame) => late.peers.send(to, frame),
+    isUp: (id) => late.peers.isUp(id),
   });
   const electionMs = config.electionTicks * config.tickMs;
   const duties = new Duties({

@@ -150,6 +150,10 @@ class Mesh implements OpenPeers {
     if (sent !== "down") this.#emit({ kind: "dropped", node: to, lane, reason: sent });
   }
 
+  isUp(to: NodeId): boolean {
+    return this.#links.get(to)?.control.up === true;
+  }
+
   pull(from: NodeId, path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const address = this.#links.get(from)?.peer;
     if (address === undefined) throw new PullError(`${from} has no address`, false);

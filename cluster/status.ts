@@ -17,6 +17,9 @@ export interface StatusOptions {
   readonly health: Pick<Health, "status" | "onStatus" | "consistency">;
   readonly own: () => OwnStatus;
   readonly send: (to: NodeId, frame: Frame) => void;
+  /** Whether what is sent to it leaves: a node that dies is noticed at once. */
+  readonly isUp: (id: NodeId) => boolean;
+  /** Wall clock, unix ms. */
   readonly clock: () => number;
   readonly onError: (error: unknown) => void;
   readonly time?: Time;
@@ -39,12 +42,20 @@ const silent: Omit<MemberStatus, keyof Member> = {
 const intervalMs = 1000;
 /** How often the files of the store are counted. */
 const measureMs = 30_000;
-/** A member that was silent for this long is shown as unreachable. */
-const silentMs = 3500;
+/** A member that was silent for this long is shown as unreachable, although its link is up: it may be stopped. */
+const silentMs = 2500;
+
+interface Heard {
+  readonly status: NodeStatus;
+  /** Monotonic. */
+  readonly receivedMs: number;
+  /** Its clock against this one when it was heard; transit time included. */
+  readonly skewMs: number;
+}
 
 export class StatusBoard {
   readonly #options: StatusOptions;
-  readonly #heard = new Map<NodeId, { status: NodeStatus; receivedMs: number }>();
+  readonly #heard = new Map<NodeId, Heard>();
   #dbBytes = 0;
   #measuredMs = -Infinity;
   #measuring = false;
@@ -59,31 +70,28 @@ export class StatusBoard {
   }
 
   onStatus(from: NodeId, status: NodeStatus): void {
-    this.#heard.set(from, { status, receivedMs: this.#options.clock() });
+    const skewMs = status.atMs - this.#options.clock();
+    this.#heard.set(from, { status, receivedMs: this.#time.nowMs(), skewMs });
     this.#options.health.onStatus(from, status, status.atMs);
   }
 
   /** Largest difference between a peer's clock and this one, ms; transit time included. */
   skewMs(): number {
-    return Math.max(
-      0,
-      ...[...this.#heard.values()].map(({ status, receivedMs }) => Math.abs(status.atMs - receivedMs)),
-    );
+    return Math.max(0, ...[...this.#heard.values()].map(({ skewMs }) => Math.abs(skewMs)));
   }
 
   /** The hash of the records is computed here for this node, whatever the load. */
   async all(): Promise<MemberStatus[]> {
     const [stateHash] = await Promise.all([this.#options.health.consistency.hash(), this.#measure()]);
-    const nowMs = this.#options.clock();
-    const { self, members } = this.#options;
+    const nowMs = this.#time.nowMs();
+    const { self, members, isUp } = this.#options;
     const all = this.#withSelf(members()).map((member): MemberStatus => {
       const { id, voter, peer } = member;
       if (id === self.id) return { ...this.#own(), stateHash, voter, peer, lagMs: 0, skewMs: 0, reachable: true };
       const heard = this.#heard.get(id);
       if (heard === undefined) return { ...silent, ...member };
-      const lagMs = nowMs - heard.receivedMs;
-      const skewMs = heard.status.atMs - heard.receivedMs;
-      return { ...heard.status, voter, peer, lagMs, skewMs, reachable: lagMs < silentMs };
+      const lagMs = Math.round(nowMs - heard.receivedMs);
+      return { ...heard.status, voter, peer, lagMs, skewMs: heard.skewMs, reachable: isUp(id) && lagMs < silentMs };
     });
     return all.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -107,14 +115,20 @@ export class StatusBoard {
 
   /** To a member whose link came up: it should know this node's clock before it gets its vote. */
   tell(to: NodeId): void {
-    this.#options.send(to, { kind: "status", status: this.#own() });
+    this.#tell([to]);
+  }
+
+  #tell(others: readonly NodeId[]): void {
+    const frame = { kind: "status", status: this.#own() } as const;
+    for (const to of others) this.#options.send(to, frame);
   }
 
   #exchange(): void {
     const { self, members, onError } = this.#options;
-    const others = members().map(({ id }) => id);
-    for (const id of this.#heard.keys()) if (!others.includes(id)) this.#heard.delete(id);
-    for (const id of others) if (id !== self.id) this.tell(id);
+    const ids = members().map(({ id }) => id);
+    for (const id of this.#heard.keys()) if (!ids.includes(id)) this.#heard.delete(id);
+    const others = ids.filter((id) => id !== self.id);
+    if (others.length > 0) this.#tell(others);
     const nowMs = this.#time.nowMs();
     if (this.#measuring || nowMs - this.#measuredMs < measureMs) return;
     this.#measuring = true;

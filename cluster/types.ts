@@ -123,6 +123,8 @@ export type Frame =
  */
 export interface Peers {
   send(to: NodeId, frame: Frame): void;
+  /** Whether what is sent there leaves, for all that is known here. */
+  isUp(to: NodeId): boolean;
   /**
    * Keeps links to `members` and to nobody else (this node among them is passed over), and no longer lets in those that
    * are known for good to be `removed`.

@@ -25,6 +25,7 @@ function open() {
   time.offMs = startMs;
   const sent: { to: string; status: NodeStatus }[] = [];
   const errors: unknown[] = [];
+  const down = new Set<string>();
   const sizes: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const store = {
     appliedIndex: 9,
@@ -41,6 +42,7 @@ function open() {
     ...{ self: memberOf("n1"), members: () => members, store, health, time, onError },
     ...{ own: () => said, clock: () => time.wallMs() },
     send: (to: string, frame: Frame) => frame.kind === "status" && sent.push({ to, status: frame.status }),
+    isUp: (id) => !down.has(id),
   });
   /** As asked for by a client. */
   const shown = async () => {
@@ -48,7 +50,7 @@ function open() {
     sizes.at(-1)?.resolve();
     return asked;
   };
-  return { time, board, health, store, sent, errors, sizes, shown };
+  return { time, board, health, store, sent, errors, down, sizes, shown };
 }
 
 it("tells the others once a second, and one whose link came up at once", async () => {
@@ -108,12 +110,22 @@ it("shows the others as last heard, their clocks compared", async () => {
   await time.pass(500);
   board.onStatus("n2", { ...heard, id: "n2", atMs: startMs + 400 });
   expect(board.skewMs()).toBe(250);
+  await time.pass(2000);
+  // A wall clock that is set changes nothing of what was heard.
   time.offMs += 3000;
   expect((await shown()).map(({ id, lagMs, skewMs, reachable }) => ({ id, lagMs, skewMs, reachable }))).toEqual([
     { id: "n1", lagMs: 0, skewMs: 0, reachable: true },
-    { id: "n2", lagMs: 3000, skewMs: -100, reachable: true },
-    { id: "n3", lagMs: 3500, skewMs: 250, reachable: false },
+    { id: "n2", lagMs: 2000, skewMs: -100, reachable: true },
+    { id: "n3", lagMs: 2500, skewMs: 250, reachable: false },
   ]);
+  board.close();
+});
+
+it("shows a member as unreachable as soon as its link is down", async () => {
+  const { board, down, shown } = open();
+  for (const id of ["n2", "n3"]) board.onStatus(id, { ...heard, id, atMs: startMs });
+  down.add("n2");
+  expect((await shown()).map(({ reachable }) => reachable)).toEqual([true, false, true]);
   board.close();
 });
 
