@@ -163,7 +163,8 @@ export class SnapshotCluster {
   async #submit(command: Command): Promise<boolean> {
     const leader = this.seats.get(this.leader());
     const done = leader?.submit(command).then(
-      ({ outcome }) => outcome.ok || outcome.code === "exists",
+      // The state is there: a try whose outcome was not known was applied.
+      ({ outcome }) => outcome.ok || outcome.code === "lock_error",
       () => false,
     );
     if (done === undefined) await lookAgain();
