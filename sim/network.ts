@@ -114,6 +114,11 @@ export class Network {
     this.#carry(link, copy, { delayMs, ordered: frame.kind !== "raft" || !this.#config.reorder });
   }
 
+  isUp(from: Host, toId: NodeId): boolean {
+    const to = this.#byId.get(toId);
+    return to !== undefined && this.#link(from, to, "control").up;
+  }
+
   /** The process of `host` begins: it dials the others, and they notice it. */
   started(host: Host): void {
     for (const link of this.#links) if (link.from === host || link.to === host) this.#dial(link);

@@ -235,6 +235,7 @@ export class SimNode {
               if (this.#process !== process || process.fatal !== undefined) return;
               verdict.guard(() => network().send(this, to, frame));
             },
+            isUp: (to) => network().isUp(this, to),
             setMembers: () => undefined,
             pull: () => {
               throw new Error("there are no streams here");
