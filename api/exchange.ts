@@ -28,6 +28,8 @@ export interface Api {
   readonly logger: Logger;
   /** Pause after which a silent event stream gets a comment. */
   readonly heartbeatMs: number;
+  /** A backup that nobody reads for so long is ended. */
+  readonly backupIdleMs: number;
 }
 
 export interface Exchange {

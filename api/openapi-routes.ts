@@ -192,6 +192,11 @@ export const routeDocs: Readonly<Record<string, RouteDoc>> = {
     answers: { 200: "Leader" },
     errors: [...body, "bad_id", "not_found", "busy", "not_ready"],
   },
+  "GET /cluster/backup": {
+    summary: "An archive of all records of this node at one index, for `slct restore`.",
+    parameters: [...read],
+    answers: { 200: "Archive" },
+  },
   "GET /healthz": { summary: "The process is alive.", answers: { 200: "Alive" } },
   "GET /readyz": { summary: "The node knows a leader and is caught up.", answers: { 200: "Ready" } },
   "GET /metrics": { summary: "Metrics for Prometheus.", answers: { 200: "MetricsText" } },

@@ -115,6 +115,12 @@ function pathErrors(path: string): ErrorCode[] {
   return path.includes("{") ? ["bad_id"] : [];
 }
 
+/** Of answers that are not JSON. */
+const mediaTypes: Readonly<Record<string, string>> = {
+  MetricsText: "text/plain",
+  Archive: "application/octet-stream",
+};
+
 function answers(doc: RouteDoc): Record<string, object> {
   return Object.fromEntries(
     Object.entries(doc.answers).map(([status, name]) => [
@@ -122,7 +128,7 @@ function answers(doc: RouteDoc): Record<string, object> {
       {
         description: name,
         headers: { "Slct-Index": { description: "The answer is at least as fresh as this log index.", schema: index } },
-        content: content(name === "MetricsText" ? "text/plain" : "application/json", name),
+        content: content(mediaTypes[name] ?? "application/json", name),
       },
     ]),
   );

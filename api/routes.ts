@@ -2,6 +2,7 @@
  * Every route of the API, in the order in which they are tried. openapi-routes.ts describes the same ones; a test holds
  * the two together.
  */
+import { readBackup } from "./backup.js";
 import { closeChan, dropChan, getChan, listChans, makeChan } from "./chan.js";
 import { readEvents } from "./events.js";
 import type { Handler } from "./exchange.js";
@@ -40,6 +41,7 @@ export const routes: readonly Route[] = [
   { path: "/cluster/members", methods: { POST: addMember } },
   { path: "/cluster/members/:node", methods: { DELETE: removeMember } },
   { path: "/cluster/transfer", methods: { POST: transferLeadership } },
+  { path: "/cluster/backup", methods: { GET: readBackup } },
   { path: "/healthz", methods: { GET: getHealth } },
   { path: "/readyz", methods: { GET: getReady } },
   { path: "/metrics", methods: { GET: getMetrics } },

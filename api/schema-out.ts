@@ -145,6 +145,7 @@ export const answerSchemas = {
   Alive: object({ Alive: yes }),
   Ready: object({ Ready: yes }),
   MetricsText: text,
+  Archive: { type: "string", format: "binary" },
   Document: { type: "object" },
   Problem: object(
     {

@@ -11,6 +11,7 @@ import type { Registry } from "prom-client";
 import type { Node } from "../cluster/types.js";
 import { SlctError } from "../src/errors.js";
 import { InvariantError } from "../src/invariant.js";
+import { backupIdleMsDefault } from "./backup.js";
 import { sendReply } from "./exchange.js";
 import type { Api, Handler } from "./exchange.js";
 import { defaultHttpOptions, hardenedServer, sendError } from "./http.js";
@@ -31,13 +32,16 @@ export interface ApiOptions {
   readonly http?: Partial<HttpOptions>;
   /** Pause after which a silent event stream gets a comment; default 15 s. */
   readonly heartbeatMs?: number;
+  /** Pause of its reader after which a backup is ended; default 60 s. */
+  readonly backupIdleMs?: number;
 }
 
 /** A server that is not listening yet. */
 export function createServer(node: Node, options: ApiOptions): Server {
-  const { limits, logger, registry, checkCallback, heartbeatMs = 15_000 } = options;
+  const { limits, logger, registry, checkCallback } = options;
+  const { heartbeatMs = 15_000, backupIdleMs = backupIdleMsDefault } = options;
   const metrics = createApiMetrics(registry);
-  const api: Api = { node, rules: { limits, checkCallback }, metrics, logger, heartbeatMs };
+  const api: Api = { node, rules: { limits, checkCallback }, metrics, logger, heartbeatMs, backupIdleMs };
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");

@@ -95,6 +95,10 @@ export class Member implements Node {
     return this.#parts.membership.request(request);
   }
 
+  backup(): ReturnType<Node["backup"]> {
+    return this.#parts.snapshots.backups.open();
+  }
+
   /** Knows a leader, has applied what is committed, and the cluster has its settings. */
   ready(): boolean {
     const { raft, store } = this.#parts;
@@ -270,6 +274,7 @@ export class Member implements Node {
     this.#parts.callbacks.stop();
     this.#parts.waits.close();
     this.#parts.feed.close();
+    this.#parts.snapshots.backups.close();
   }
 
   /** What the others have met is what this one has met: so a node that joins learns it from those who let it in. */

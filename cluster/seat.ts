@@ -90,6 +90,10 @@ export class Seat implements Node {
     return this.#present().change(...args);
   }
 
+  async backup(): ReturnType<Node["backup"]> {
+    return this.#serving().backup();
+  }
+
   ready(): boolean {
     return this.#member !== undefined && !this.#member.needsSnapshot && this.#member.ready();
   }

@@ -6,6 +6,7 @@ import type { Meta } from "../src/select/types.js";
 import { encodeConfiguration } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
 import type { Configuration, Index, NodeId } from "../raft/types.js";
+import { Backups } from "./backups.js";
 import { readConfiguration } from "./configuration.js";
 import type { Time } from "./environment.js";
 import type { Incoming } from "./snapshot-incoming.js";
@@ -43,6 +44,7 @@ export interface SnapshotsOptions {
 const heldLogBytesMax = 1024 * 1024 * 1024;
 
 export class Snapshots {
+  readonly backups: Backups;
   readonly #options: SnapshotsOptions;
   readonly #source: SnapshotSource;
   readonly #target: SnapshotTarget;
@@ -51,10 +53,9 @@ export class Snapshots {
     const { self, clusterId, raft, log, store, storage, needsSnapshot, peers, time, logger } = options;
     this.#options = options;
     const send = (to: NodeId, notice: SnapshotNotice) => peers().send(to, { kind: "snapshot", ...notice });
-    this.#source = new SnapshotSource({
-      ...{ store, raft, send, time, logger },
-      header: (view) => snapshotHeader(view, options),
-    });
+    const header = (view: ReadView) => snapshotHeader(view, options);
+    this.backups = new Backups({ store, header, time });
+    this.#source = new SnapshotSource({ store, raft, send, time, logger, header });
     this.#target = new SnapshotTarget({
       ...{ self, clusterId, raft, send, time, logger, incoming: storage.incoming },
       wantedFrom: needsSnapshot ? Math.max(1, log.firstIndex() - 1) : undefined,
@@ -110,6 +111,7 @@ export class Snapshots {
   }
 
   async close(): Promise<void> {
+    this.backups.close();
     this.#source.close();
     await this.#target.close();
   }

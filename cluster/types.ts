@@ -7,6 +7,7 @@ import type { Command } from "../src/select/command.js";
 import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
 import type { Chan, Raw, Result, State, Status } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
+import type { Backup } from "./backups.js";
 import type { HealthStatus } from "./health.js";
 import type { MembershipAnswer, MembershipRequest } from "./membership.js";
 import type { SnapshotNotice } from "./snapshot-wire.js";
@@ -276,6 +277,8 @@ export interface Node {
   cluster(): Promise<ClusterStatus>;
   /** Adds a member, removes one for good, or lets another one lead. @throws SlctError as `Membership.request` */
   change(request: MembershipRequest): Promise<{ readonly index: Index; readonly changed: boolean }>;
+  /** Local, as of the applied index: call {@link fresh} first. @throws SlctError `overloaded` */
+  backup(): Promise<Backup>;
   ready(): boolean;
   /** Prometheus text of the node's registry. */
   metrics(): Promise<string>;

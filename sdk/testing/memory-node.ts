@@ -108,6 +108,9 @@ export class MemoryNode implements Node {
     return Promise.reject(new SlctError("bad_request", "a cluster in memory has one member"));
   };
 
+  backup: Node["backup"] = () =>
+    Promise.reject(new SlctError("bad_request", "a cluster in memory has nothing to restore"));
+
   ready(): boolean {
     return true;
   }

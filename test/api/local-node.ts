@@ -3,6 +3,8 @@
  * clock for deadlines. What waits and what listens is the node's own code.
  */
 import TinyQueue from "tinyqueue";
+import { Backups } from "../../cluster/backups.js";
+import { systemTime } from "../../cluster/environment.js";
 import { Feed } from "../../cluster/feed.js";
 import { listChans, listStates, readChan, readState } from "../../cluster/queries.js";
 import type { MembershipRequest } from "../../cluster/membership.js";
@@ -101,6 +103,10 @@ class LocalLog {
 export function openLocalNode(metrics: () => Promise<string>): LocalNode {
   const log = new LocalLog();
   const store = mapStore(log.view, () => log.index);
+  const backups = new Backups({
+    ...{ store, time: systemTime },
+    header: () => ({ clusterId: "test", nowMs: log.nowMs, configuration: Buffer.alloc(0) }),
+  });
   return {
     id: "local",
     get outage() {
@@ -125,10 +131,14 @@ export function openLocalNode(metrics: () => Promise<string>): LocalNode {
     watch: (id, done, options) => log.feed.watch(id, readState(store, id)?.state, done, options),
     events: (query) => log.feed.events(query),
     cluster: () => Promise.resolve({ id: "test", nodes: [status(log)], removed: [], changing: false }),
-    change: (request) => changeAlone(request, log.index),
+    change: (request) => (log.outage ? Promise.reject(log.outage) : changeAlone(request, log.index)),
+    backup: () => backups.open(),
     ready: () => log.outage === undefined,
     metrics,
-    close: () => log.close(),
+    close: () => {
+      backups.close();
+      log.close();
+    },
   };
 }
 
