@@ -6,6 +6,7 @@ import { clockFaults } from "./faults/clocks.js";
 import { diskFaults } from "./faults/disks.js";
 import { failpointFaults } from "./faults/failpoints.js";
 import { linkFaults } from "./faults/links.js";
+import { memberFaults, wipe } from "./faults/members.js";
 import { processFaults } from "./faults/processes.js";
 import type { Workload } from "./workload.js";
 import { bank } from "./workloads/bank.js";
@@ -24,8 +25,10 @@ export const faults: readonly Fault[] = [
   ...linkFaults,
   ...badLinkFaults,
   ...diskFaults,
+  wipe,
   ...clockFaults,
   ...failpointFaults,
+  ...memberFaults,
 ];
 
 export interface WorkloadSetting {

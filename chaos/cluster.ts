@@ -9,9 +9,9 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NodeOut } from "../api/contract.js";
-import type { ClusterFile } from "../scripts/cluster-file.js";
+import type { ClusterFile, ClusterMember } from "../scripts/cluster-file.js";
 import { isReady, readCluster } from "../scripts/cluster-status.js";
-import { logTail, startNode, type NodeProcess } from "../scripts/node-process.js";
+import { apiOf, logTail, startNode, type NodeProcess } from "../scripts/node-process.js";
 import type { Armed } from "./arming.js";
 import type { Network, Place } from "./network.js";
 
@@ -30,10 +30,24 @@ interface Seat {
   process: NodeProcess | undefined;
   /** How its process ended, once it has. */
   end: string | undefined;
+  /** Its end was wanted. */
+  stopped: boolean;
+  /** For good: no member any more, or without its disk. */
+  isGone: boolean;
+}
+
+/** A node that ended by itself. */
+export interface OwnEnd {
+  readonly id: string;
+  readonly how: string;
+  /** The last line of its log. */
+  readonly said: string;
 }
 
 const entry = fileURLToPath(new URL("dist/chaos/node.js", rootUrl()));
 const stepMs = 50;
+const revivalsMax = 3;
+const armMsMax = 3000;
 /** Of a node, in the best case; the machine may be busy. */
 export const startMsMax = 120_000;
 
@@ -42,6 +56,7 @@ export class ChaosCluster {
   readonly dir: string;
   readonly #options: ChaosClusterOptions;
   readonly #seats = new Map<string, Seat>();
+  #ownEnds: OwnEnd[] = [];
   readonly #identity = {
     clusterId: `chaos-${randomBytes(6).toString("hex")}`,
     webhookSecret: `whsec_${randomBytes(32).toString("base64")}`,
@@ -51,10 +66,7 @@ export class ChaosCluster {
   static async open(options: ChaosClusterOptions): Promise<ChaosCluster> {
     const cluster = new ChaosCluster(options);
     try {
-      for (let n = 1; n <= options.size; n++) {
-        const place = await options.network.place(`n${n}`);
-        cluster.#seats.set(place.member.id, { place, process: undefined, end: undefined });
-      }
+      for (let n = 0; n < options.size; n++) await cluster.#seatNext();
       await cluster.startAll();
     } catch (error) {
       await cluster.close();
@@ -70,22 +82,40 @@ export class ChaosCluster {
     mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   }
 
+  /** Of those that belong to it now. */
   get ids(): readonly string[] {
-    return [...this.#seats.keys()];
+    return this.#present().map(({ place }) => place.member.id);
   }
 
   /** Base URLs for clients. */
   apis(): readonly string[] {
-    return [...this.#seats.values()].map(({ place }) => place.clientApi);
+    return this.#present().map(({ place }) => place.clientApi);
+  }
+
+  /** Base URLs of the nodes themselves, past everything that is broken, for operators. */
+  directApis(): readonly string[] {
+    return this.#present().map(({ place }) => apiOf(place.member));
+  }
+
+  /** A seat for one more node, which joins when it is started. */
+  async seatJoining(): Promise<ClusterMember> {
+    return this.#seatNext({ joined: true });
+  }
+
+  /** Whatever is asked of the node from now on does nothing: its process ends, and faults that had it need not care. */
+  async retire(id: string): Promise<void> {
+    this.#seat(id).isGone = true;
+    await this.stop(id);
+  }
+
+  /** Nodes that ended by themselves since this was asked last. */
+  takeOwnEnds(): readonly OwnEnd[] {
+    return this.#ownEnds.splice(0);
   }
 
   /** Base URL of the node itself, past everything that is broken, for whoever watches. */
   apiOf(id: string): string {
     return this.#running(id).api;
-  }
-
-  clientApiOf(id: string): string {
-    return this.#seat(id).place.clientApi;
   }
 
   dataDir(id: string): string {
@@ -109,7 +139,7 @@ export class ChaosCluster {
   /** Starts the node if it is down; does not wait. */
   launch(id: string): void {
     const seat = this.#seat(id);
-    if (this.isUp(id)) return;
+    if (seat.isGone || this.isUp(id)) return;
     const { place } = seat;
     const file: ClusterFile = {
       ...this.#identity,
@@ -123,10 +153,11 @@ export class ChaosCluster {
       ["--callback-allow", network.callbackAllow, ...place.flags, ...flags],
       { command: [...place.prefix, process.execPath, entry], env: env(id) },
     );
-    seat.process = process_;
-    seat.end = undefined;
+    Object.assign(seat, { process: process_, end: undefined, stopped: false });
     void process_.ended.then((how) => {
-      if (seat.process === process_) seat.end = how;
+      if (seat.process !== process_) return;
+      seat.end = how;
+      if (!seat.stopped) this.#ownEnds.push({ id, how, said: logTail(process_, 1) });
     });
   }
 
@@ -134,6 +165,20 @@ export class ChaosCluster {
   async start(id: string): Promise<void> {
     this.launch(id);
     await this.untilReady(id);
+  }
+
+  /**
+   * As {@link start}, for a node that a fault may still end a moment after it is over: it is started again then.
+   * @throws Error when it keeps ending
+   */
+  async revive(id: string): Promise<void> {
+    for (let left = revivalsMax; ; left--) {
+      try {
+        return await this.start(id);
+      } catch (error) {
+        if (this.isUp(id) || left === 0) throw error;
+      }
+    }
   }
 
   async startAll(): Promise<void> {
@@ -145,7 +190,7 @@ export class ChaosCluster {
   async untilReady(id: string, withinMs = startMsMax): Promise<void> {
     const node = this.#running(id);
     const endMs = performance.now() + withinMs;
-    while (!(await isReady(node.api))) {
+    while (!this.#seat(id).isGone && !(await isReady(node.api))) {
       const end = this.endOf(id);
       if (end !== undefined || performance.now() > endMs)
         throw new Error(`${id} ${end ?? "is not ready in time"}; the end of its log:\n${logTail(node)}`);
@@ -165,20 +210,26 @@ export class ChaosCluster {
 
   /** SIGTERM, as an operator would. */
   async stop(id: string): Promise<void> {
-    await this.#seat(id).process?.stop();
+    const seat = this.#seat(id);
+    seat.stopped = true;
+    await seat.process?.stop();
   }
 
   /** For SIGKILL resolves when the process is gone. */
   async signal(id: string, signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void> {
     if (!this.isUp(id)) return;
     const node = this.#running(id);
+    if (signal === "SIGKILL") this.#seat(id).stopped = true;
     process.kill(node.pid, signal);
     if (signal === "SIGKILL") await node.ended;
   }
 
-  /** Has one of the node's failpoints do something, and the others nothing; null: none of them. */
-  arm(id: string, armed: Armed | null): void {
-    if (this.isUp(id)) this.#running(id).send({ arm: armed });
+  /**
+   * Has one of the node's failpoints do something, and the others nothing; null: none of them. Resolves when the node has
+   * done so, or is gone, or is stopped for longer.
+   */
+  async arm(id: string, armed: Armed | null): Promise<void> {
+    if (this.isUp(id)) await Promise.race([this.#running(id).ask({ arm: armed }), pause(armMsMax)]);
   }
 
   /** What the node says of itself; undefined when it does not answer. */
@@ -209,9 +260,21 @@ export class ChaosCluster {
     await Promise.all(
       [...this.#seats].map(async ([id, { process }]) => {
         await this.signal(id, "SIGCONT");
-        await process?.stop();
+        if (process !== undefined) await this.stop(id);
       }),
     );
+  }
+
+  async #seatNext(also: { joined?: true } = {}): Promise<ClusterMember> {
+    const id = `n${this.#seats.size + 1}`;
+    const found = await this.#options.network.place(id);
+    const place = { ...found, member: { ...found.member, ...also } };
+    this.#seats.set(id, { place, process: undefined, end: undefined, stopped: false, isGone: false });
+    return place.member;
+  }
+
+  #present(): readonly Seat[] {
+    return [...this.#seats.values()].filter(({ isGone }) => !isGone);
   }
 
   #seat(id: string): Seat {

@@ -14,6 +14,8 @@ export async function converge(
 ): Promise<{ readonly index: number; readonly hash: string } | Violation> {
   const endMs = performance.now() + withinMs;
   for (;;) {
+    // Damage that is found only now ends a node, which then comes up again.
+    for (const id of cluster.ids) cluster.launch(id);
     const nodes = await cluster.statuses();
     const found = judge(nodes, cluster.ids.length);
     if (found !== undefined) return found;

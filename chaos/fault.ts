@@ -50,3 +50,8 @@ export function someNode({ cluster, random }: Scene, not?: string): string {
   const running = others.filter((id) => cluster.isUp(id));
   return random.pick(running.length > 0 ? running : others);
 }
+
+/** A node that may be given up: the one with the small disk is needed. */
+export function removable(scene: Scene): string {
+  return someNode(scene, scene.smallDisk);
+}

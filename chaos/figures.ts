@@ -49,7 +49,9 @@ export interface LegReport {
   readonly requests: { readonly acknowledged: number; readonly untouched: number; readonly unknown: number };
   readonly workloads: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly violations: Readonly<Record<Kind, number>>;
-  readonly details: readonly (Violation & { readonly workload: string })[];
+  /** By workload and kind, how many. */
+  readonly found: Readonly<Record<string, number>>;
+  readonly details: readonly Found[];
   /** What all nodes held at the end. */
   readonly agreed?: { readonly index: number; readonly hash: string };
   readonly proxies?: ProxyCounts;
@@ -63,8 +65,21 @@ export interface Report {
   readonly legs: readonly LegReport[];
 }
 
-/** More of them say nothing new. */
-export const detailsMax = 50;
+/** More of a kind and a workload say nothing new. */
+const alikeMax = 5;
+
+export type Found = Violation & { readonly workload: string };
+
+/** The first few of each kind that each workload found. */
+export function sample(found: readonly Found[]): Found[] {
+  const seen = new Map<string, number>();
+  return found.filter(({ workload, kind }) => {
+    const key = `${workload} ${kind}`;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return count <= alikeMax;
+  });
+}
 
 export function summarise(episodes: readonly Episode[]): FaultFigures[] {
   const names = [...new Set(episodes.map(({ fault }) => fault))].sort();
@@ -92,6 +107,12 @@ export function spread(values: readonly number[]): Spread {
 export function countKinds(violations: readonly Violation[]): Record<Kind, number> {
   const counts = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
   for (const { kind } of violations) counts[kind]++;
+  return counts;
+}
+
+export function countFound(found: readonly Found[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { workload, kind } of found) counts[`${workload}: ${kind}`] = (counts[`${workload}: ${kind}`] ?? 0) + 1;
   return counts;
 }
 

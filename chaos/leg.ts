@@ -7,8 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Target } from "./client.js";
 import type { ChaosCluster } from "./cluster.js";
 import { converge } from "./convergence.js";
-import type { Fault, Scene } from "./fault.js";
-import { countKinds, detailsMax, summarise, type Episode, type LegReport } from "./figures.js";
+import type { Fault, Group, Scene } from "./fault.js";
+import { countKinds, countFound, sample, summarise, type Episode, type Found, type LegReport } from "./figures.js";
 import { History, type End } from "./history.js";
 import { Observer, type Span } from "./observer.js";
 import { checkOrder } from "./order.js";
@@ -28,13 +28,16 @@ export interface LegOptions {
   readonly print: (line: string) => void;
 }
 
-type Found = Violation & { readonly workload: string };
 /** What is known of an episode before all its requests have ended. */
 type Draft = Omit<Episode, "acknowledged" | "unknown"> & { readonly span: Span };
 
 const quietMs = [300, 2000] as const;
-/** One in so many faults is joined by one of another group. */
-const pairOneIn = 5;
+/** Part of the faults that are joined by one of another group, and part that come while members change. */
+const shares = { pair: 0.2, members: 0.2 };
+/** These come first and are undone last: they need a majority to be made good. */
+const comeFirst: readonly Group[] = ["members", "disk"];
+/** What a node may say when it ends by itself, whatever else goes on: it was removed, or a failpoint did it. */
+const fairEnds = /^exit code 0$|^signal SIGKILL$|failpoint|"type":"StorageError"/;
 /** After the faults are over, for all of it. */
 export const convergeMs = 120_000;
 
@@ -48,11 +51,13 @@ export async function runLeg(options: LegOptions): Promise<LegReport> {
   const run = new Run(options, observer, startedMs);
   await run.faults();
   await observer.stop();
-  const found = [...run.found, ...(await accounts(workloads, print))];
-  for (const violation of checkOrder(history.operations)) found.push({ workload: "order", ...violation });
+  const accounted = await accounts(workloads, print);
   const agreed = await converge(cluster, convergeMs);
+  run.judgeEnds(options.faults);
+  const found = [...run.found, ...accounted];
+  for (const violation of checkOrder(history.operations)) found.push({ workload: "order", ...violation });
   if ("kind" in agreed) found.push({ workload: "replicas", ...agreed });
-  for (const { workload, kind, what } of found.slice(0, detailsMax)) print(`${workload}: ${kind}: ${what}`);
+  for (const { workload, kind, what } of sample(found)) print(`${workload}: ${kind}: ${what}`);
   const episodes = run.episodes(history);
   return {
     ...{ network: cluster.network.kind, nodes: cluster.ids.length },
@@ -60,7 +65,7 @@ export async function runLeg(options: LegOptions): Promise<LegReport> {
     ...{ faults: summarise(episodes), episodes, missing: run.missing },
     requests: { acknowledged: history.count("ok"), untouched: history.count("fail"), unknown: history.count("info") },
     workloads: Object.fromEntries(workloads.map((one) => [one.name, one.counts()])),
-    ...{ violations: countKinds(found), details: found.slice(0, detailsMax) },
+    ...{ violations: countKinds(found), found: countFound(found), details: sample(found) },
     ...("kind" in agreed ? {} : { agreed }),
     ...(cluster.network.kind === "proxies" ? { proxies: cluster.network.counts() } : {}),
   };
@@ -114,9 +119,7 @@ class Run {
     try {
       for (let n = 0; inOrder ? n < this.#available.length : performance.now() < endMs; n++) {
         const fault = inOrder ? (this.#available[n] as Fault) : this.#draw(this.#available);
-        const others = this.#available.filter(({ group }) => group !== fault.group);
-        const joined = !inOrder && others.length > 0 && random.below(pairOneIn) === 0;
-        await this.#episode(joined ? [fault, this.#draw(others)] : [fault]);
+        await this.#episode(inOrder ? [fault] : this.#joined(fault));
         await pause(random.between(...quietMs));
       }
     } catch (error) {
@@ -133,6 +136,18 @@ class Run {
       const count = (end: End) => during.filter((one) => one.end === end).length;
       return { ...draft, acknowledged: count("ok"), unknown: count("info") };
     });
+  }
+
+  /** With another one, now and then; in the order in which they come. */
+  #joined(fault: Fault): readonly Fault[] {
+    const dice = this.#options.random.next();
+    if (dice > shares.pair + shares.members) return [fault];
+    const others = this.#available.filter(({ group }) => group !== fault.group);
+    const members = others.filter(({ group }) => group === "members");
+    const from = dice > shares.pair ? members : others;
+    if (from.length === 0) return [fault];
+    const rank = ({ group }: Fault) => (comeFirst.includes(group) ? comeFirst.indexOf(group) : comeFirst.length);
+    return [fault, this.#draw(from)].sort((a, b) => rank(a) - rank(b));
   }
 
   #draw(faults: readonly Fault[]): Fault {
@@ -157,6 +172,7 @@ class Run {
       await undoAll(undos.reverse())();
     }
     const span = { fromMs, toMs: await this.#recovered(undoneMs) };
+    this.judgeEnds(faults);
     const draft: Draft = {
       ...{ fault: faults.map(({ name }) => name).join("+"), notes, span },
       ...{ atMs: Math.round(fromMs - this.#startedMs), heldMs: Math.round(undoneMs - fromMs) },
@@ -168,12 +184,25 @@ class Run {
     this.#options.print(line(draft));
   }
 
-  /** When all nodes serve and a write has been acknowledged. @throws Error when that takes two minutes */
+  /** A node ends by itself for a fault of its disk, or because it is told to; for nothing else. */
+  judgeEnds(faults: readonly Fault[]): void {
+    if (faults.some(({ group }) => group === "disk")) return void this.#options.cluster.takeOwnEnds();
+    for (const { id, how, said } of this.#options.cluster.takeOwnEnds())
+      if (!fairEnds.test(how) && !fairEnds.test(said))
+        this.found.push({ workload: "nodes", kind: "wrong", what: `${id} ended by itself: ${how}, ${said}` });
+  }
+
+  /**
+   * When all nodes serve and a write has been acknowledged. A node that ended by itself is started again, as it would be
+   * anywhere.
+   * @throws Error when that takes two minutes
+   */
   async #recovered(undoneMs: number): Promise<number> {
     const { cluster } = this.#options;
-    await Promise.all(cluster.ids.map((id) => cluster.untilReady(id)));
+    await Promise.all(cluster.ids.map((id) => cluster.revive(id)));
     const write = await this.#observer.nextWrite(convergeMs);
-    if (write === undefined) throw new Error("writes did not resume");
+    if (write === undefined)
+      throw new Error(`writes did not resume; ${this.#observer.last}; ${JSON.stringify(await cluster.statuses())}`);
     return Math.max(write, undoneMs);
   }
 }

@@ -12,11 +12,15 @@ export interface Span {
   readonly toMs: number;
 }
 
-const probePaceMs = 20;
-const probeTimeoutMs = 250;
+/** They ask different nodes: one that does not answer must not look like a cluster that does not. */
+const probes = 3;
+const probePaceMs = 50;
+const probeTimeoutMs = 1000;
 const lookPaceMs = 100;
 
 export class Observer {
+  /** The latest answer to a probe. */
+  last = "no answer yet";
   /** Monotonic times at which a probe was acknowledged, ascending. */
   readonly #acknowledgedMs: number[] = [performance.now()];
   /** Who led each term, and when that was seen first. */
@@ -25,10 +29,12 @@ export class Observer {
   readonly #looking: { stop(): Promise<void> };
 
   constructor(cluster: ChaosCluster, target: Target) {
-    const client = new ChaosClient(target, "probe", 0);
+    const clients = Array.from({ length: probes }, (_, n) => new ChaosClient(target, "probe", n));
     const body = { Selects: [] };
-    this.#probing = loops(1, probePaceMs, async (_, round) => {
-      const reply = await client.once("PUT", statePath(`probe/${round}`), { body }, probeTimeoutMs);
+    this.#probing = loops(probes, probePaceMs, async (prober, round) => {
+      const client = clients[prober] as ChaosClient;
+      const reply = await client.once("PUT", statePath(`probe/${prober}/${round}`), { body }, probeTimeoutMs);
+      this.last = reply instanceof Error ? reply.message : `${reply.status} ${JSON.stringify(reply.body)}`;
       if (!(reply instanceof Error) && reply.status === 201) this.#acknowledgedMs.push(performance.now());
     });
     this.#looking = loops(1, lookPaceMs, async () => {

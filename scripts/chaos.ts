@@ -77,6 +77,7 @@ async function main(): Promise<number> {
     print(`\n${leg.network}, ${leg.seconds} s, requests: ${JSON.stringify(leg.requests)}\n${table(leg.faults)}`);
     for (const [fault, why] of Object.entries(leg.missing)) print(`not run: ${fault}: ${why}`);
     print(`violations: ${JSON.stringify(leg.violations)}`);
+    if (leg.details.length > 0) print(`found: ${JSON.stringify(leg.found, null, 2)}`);
   }
   return isClean(report) ? 0 : 1;
 }

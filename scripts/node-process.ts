@@ -16,8 +16,8 @@ export interface NodeProcess {
   readonly logFile: string;
   /** Resolves with a description of how the process ended. */
   readonly ended: Promise<string>;
-  /** Over the channel between parent and child. */
-  send(message: object): void;
+  /** Over the channel between parent and child. Resolves when the node has answered, or is gone. */
+  ask(message: object): Promise<void>;
   /** SIGTERM, and SIGKILL if that is not enough. Resolves when the process is gone. */
   stop(): Promise<void>;
 }
@@ -64,8 +64,12 @@ export function startNode(
   });
   return {
     ...{ id: member.id, api: apiOf(member), pid: child.pid ?? 0, logFile, ended },
-    // A node that is gone hears nothing.
-    send: (message) => void child.send(message, () => undefined),
+    ask: async (message) => {
+      const answered = new Promise((resolve) => child.once("message", resolve));
+      // A node that is gone hears nothing.
+      child.send(message, () => undefined);
+      await Promise.race([answered, ended]);
+    },
     stop: () => stop(child, ended),
   };
 }

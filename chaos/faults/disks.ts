@@ -2,7 +2,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
-  cpSync,
   openSync,
   readdirSync,
   readSync,
@@ -16,7 +15,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { someNode, type Fault, type Scene } from "../fault.js";
+import { removable, someNode, type Fault, type Scene } from "../fault.js";
+import { evict, grow } from "../operator.js";
 import type { Undo } from "../undo.js";
 
 const group = "disk";
@@ -38,7 +38,7 @@ function inject(scene: Scene, id: string, what: string): Undo {
     tracer.kill("SIGTERM");
     await ended;
     note(`${id} ${cluster.endOf(id) ?? "is still up"}`);
-    await cluster.start(id);
+    await cluster.revive(id);
   };
 }
 
@@ -62,18 +62,19 @@ function fill({ cluster, smallDisk = "", random, note }: Scene): Undo {
     rmSync(ballast);
     note(`${smallDisk} ${cluster.endOf(smallDisk) ?? "is still up"}; there is room again`);
     await pause(stepMs);
-    await cluster.start(smallDisk);
+    await cluster.revive(smallDisk);
   };
 }
 
-/** Changes files of a node that is down, and starts it: it comes up, or refuses to with a reason. Then the old files return. */
+/**
+ * Changes files of a node that is down, and starts it. Damaged records it has again from the others; over a damaged log it
+ * refuses to start, and is replaced as its message says.
+ */
 async function damage(scene: Scene, part: "log" | "store", change: (file: string) => string): Promise<Undo> {
   const { cluster, random, note } = scene;
-  const id = someNode(scene);
+  const id = removable(scene);
   await cluster.signal(id, "SIGKILL");
   const dir = join(cluster.dataDir(id), part);
-  const saved = `${cluster.dataDir(id)}.${part}`;
-  cpSync(dir, saved, { recursive: true, preserveTimestamps: true });
   const files = readdirSync(dir).filter(
     (name) => statSync(join(dir, name)).isFile() && statSync(join(dir, name)).size > 0,
   );
@@ -86,12 +87,9 @@ async function damage(scene: Scene, part: "log" | "store", change: (file: string
   return async () => {
     const end = cluster.endOf(id);
     note(`${id} ${end === undefined ? "came up" : `refused: ${end}, ${cluster.lastWords(id)}`}`);
-    if (end !== undefined) {
-      rmSync(dir, { recursive: true });
-      cpSync(saved, dir, { recursive: true });
-    }
-    rmSync(saved, { recursive: true });
-    await cluster.start(id);
+    if (end === undefined || part === "store" || !cluster.ids.includes(id)) return cluster.revive(id);
+    await evict(cluster, id);
+    note(`${await grow(cluster)} votes in its place`);
   };
 }
 

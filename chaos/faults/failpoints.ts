@@ -11,13 +11,13 @@ function fault(name: string, weight: number, action: (ms: number) => Action): Fa
     async inflict({ cluster, random, note }) {
       const id = random.chance(0.6) ? await cluster.leader() : random.pick(cluster.ids);
       const armed = { site: random.pick(sites), action: action(random.between(100, 2500)), after: random.below(20) };
-      cluster.arm(id, armed);
+      await cluster.arm(id, armed);
       note(`${id} at ${armed.site}: ${JSON.stringify(armed.action)} after ${armed.after} passes`);
       return async () => {
         const end = cluster.endOf(id);
         if (armed.action.kind !== "sleep") note(end === undefined ? "it was not passed" : `${id} ended: ${end}`);
-        cluster.arm(id, null);
-        await cluster.start(id);
+        await cluster.arm(id, null);
+        await cluster.revive(id);
       };
     },
   };

@@ -21,6 +21,14 @@ export interface Received {
   readonly returnedMs: number;
 }
 
+interface Asked {
+  readonly chan: string;
+  /** The Request-Id. */
+  readonly id: string;
+  /** Of the first try. */
+  readonly invokedMs: number;
+}
+
 const chans = ["queue-0", "queue-1"];
 const buffer = 1000;
 const senders = 2;
@@ -48,27 +56,29 @@ export function queue(target: Target): Workload {
     const request = { body: { Data: value }, waitSeconds };
     const reply = await (repeats ? client.call("POST", path, request) : client.once("POST", path, request));
     if (!(reply instanceof Error)) {
-      if (reply.status === 409 || isUntouched(reply.status, JSON.stringify(reply.body))) return;
+      if (isUntouched(reply.status, JSON.stringify(reply.body))) return;
       if (reply.status === 200) return void sent.push({ chan, value, invokedMs, returnedMs: performance.now() });
-      if (reply.status < 500 && reply.status !== 408) return void found.push(wrong(`send ${value}`, reply));
+      if (reply.status < 500 && ![408, 409].includes(reply.status))
+        return void found.push(wrong(`send ${value}`, reply));
     }
     sent.push({ chan, value, invokedMs, returnedMs: Infinity });
   });
-  const receive = async (client: ChaosClient, chan: string, wait: number) => {
-    const invokedMs = performance.now();
-    const reply = await client.call("POST", `/channel/${chan}/recv?wait=${wait}`, { waitSeconds: wait });
+  /** By receiver: what it asked for last, under the same Request-Id until there is something. */
+  const asked = new Map<number, Asked>();
+  const receive = async (client: ChaosClient, { chan, id, invokedMs }: Asked, wait: number) => {
+    const request = { waitSeconds: wait, headers: { "request-id": id } };
+    const reply = await client.call("POST", `/channel/${chan}/recv?wait=${wait}`, request);
     if (reply.status === 409) return false;
     const { Data } = reply.body as { Data: string };
     received.push({ chan, value: Data, invokedMs, returnedMs: performance.now() });
     return true;
   };
-  const take = loops(receivers, paceMs / 2, async (worker) => {
+  const take = loops(receivers, paceMs / 2, async (worker, round) => {
     await made;
-    await receive(
-      clients[senders + worker] as ChaosClient,
-      chans[Math.floor(Math.random() * chans.length)] ?? "",
-      waitSeconds,
-    );
+    const chan = chans[(worker + round) % chans.length] ?? "";
+    const one = asked.get(worker) ?? { chan, id: `queue-${worker}-${round}`, invokedMs: performance.now() };
+    asked.set(worker, one);
+    if (await receive(clients[senders + worker] as ChaosClient, one, waitSeconds)) asked.delete(worker);
   });
   return {
     name: "queue",
@@ -78,7 +88,10 @@ export function queue(target: Target): Workload {
     },
     counts: () => ({ sent: sent.length, received: received.length }),
     async violations() {
-      for (const chan of chans) while (await receive(first, chan, 0));
+      for (const one of asked.values()) await receive(first, one, 0);
+      let left = 0;
+      const next = (chan: string) => ({ chan, id: `queue-left-${left++}`, invokedMs: performance.now() });
+      for (const chan of chans) while (await receive(first, next(chan), 0));
       return [...found, ...checkQueue(sent, received)];
     },
   };
