@@ -33,7 +33,10 @@ export function buildMembers(ground: Ground): Pick<Parts, "members" | "membershi
     }),
     leadership: new LeadershipWatch({
       ...{ self: config.id, raft, time, graceMs: config.leaderGraceMs, logger },
-      onLeader: () => metrics.leaderChanges.inc(),
+      onLeader: () => {
+        metrics.leaderChanges.inc();
+        late.member.parts.board.tellAll();
+      },
     }),
   };
 }

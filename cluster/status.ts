@@ -118,17 +118,23 @@ export class StatusBoard {
     this.#tell([to]);
   }
 
+  /** When another one leads: no client should be shown two leaders for a second. */
+  tellAll(): void {
+    const { self, members } = this.#options;
+    this.#tell(members().flatMap(({ id }) => (id === self.id ? [] : [id])));
+  }
+
   #tell(others: readonly NodeId[]): void {
+    if (others.length === 0) return;
     const frame = { kind: "status", status: this.#own() } as const;
     for (const to of others) this.#options.send(to, frame);
   }
 
   #exchange(): void {
-    const { self, members, onError } = this.#options;
+    const { members, onError } = this.#options;
     const ids = members().map(({ id }) => id);
     for (const id of this.#heard.keys()) if (!ids.includes(id)) this.#heard.delete(id);
-    const others = ids.filter((id) => id !== self.id);
-    if (others.length > 0) this.#tell(others);
+    this.tellAll();
     const nowMs = this.#time.nowMs();
     if (this.#measuring || nowMs - this.#measuredMs < measureMs) return;
     this.#measuring = true;

@@ -2,6 +2,7 @@
  * Requests that change the members, as far as the API decides about them. What they do: test/cluster/membership.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SlctError } from "../../src/errors.js";
 import { Client, expectProblem } from "./behaviour/client.js";
 import { startLocalServer } from "./local-server.js";
 import type { LocalServer } from "./local-server.js";
@@ -72,6 +73,21 @@ describe("transfer", () => {
     expectProblem(await http.post("/cluster/transfer", {}), 400, "bad_request");
     expectProblem(await http.post("/cluster/transfer", { To: "" }), 400, "bad_id");
   });
+});
+
+test.each([
+  ["no_leader", 503],
+  ["timeout", 504],
+  ["overloaded", 503],
+] as const)("%s: %d, whatever is asked for", async (code, status) => {
+  server.node.outage = new SlctError(code, "as a node without quorum");
+  try {
+    expectProblem(await http.post("/cluster/members", member), status, code);
+    expectProblem(await http.delete("/cluster/members/n4"), status, code);
+    expectProblem(await http.post("/cluster/transfer", { To: "n4" }), status, code);
+  } finally {
+    server.node.outage = undefined;
+  }
 });
 
 test("GET /cluster shows who votes, where each is, and that nothing is under way", async () => {

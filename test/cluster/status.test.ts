@@ -61,6 +61,8 @@ it("tells the others once a second, and one whose link came up at once", async (
   expect(sent[2]).toMatchObject({ to: "n3", status: { atMs: startMs + 1000, alarms: [] } });
   await time.pass(4000);
   expect(sent).toHaveLength(11);
+  board.tellAll();
+  expect(sent.slice(11).map(({ to }) => to)).toEqual(["n2", "n3"]);
   board.close();
 });
 
