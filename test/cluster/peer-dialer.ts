@@ -41,6 +41,14 @@ export async function exchange(port: number, bytes: string | Buffer): Promise<{ 
   return { answer, socket };
 }
 
+/** Resolves when the socket is closed, be it by a reset: who closes a link does not read what is still on its way. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
+  });
+}
+
 export async function dial(port: number, headers: Record<string, string | undefined>): Promise<Socket> {
   const { answer, socket } = await exchange(port, head(headers));
   expect(answer).toMatch(/^HTTP\/1\.1 101 /);

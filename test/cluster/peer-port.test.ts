@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame } from "../../cluster/frames.js";
 import type { Frame } from "../../cluster/types.js";
 import { cleanUp, onCleanUp } from "./cleanup.js";
-import { dial, exchange, head, hello } from "./peer-dialer.js";
+import { closed, dial, exchange, head, hello } from "./peer-dialer.js";
 import { contexts, forward, heartbeat, open } from "./peer-witness.js";
 
 afterEach(cleanUp);
@@ -55,7 +55,7 @@ describe("the peer port", () => {
     const frame = Buffer.concat(encodeFrame(heartbeat("b", "a")).pieces);
     const { answer, socket } = await exchange(a.peers.port, Buffer.concat([Buffer.from(bytes, "latin1"), frame]));
     expect(Number(answer.split(" ")[1])).toBe(status);
-    if (!socket.destroyed) await once(socket, "close");
+    await closed(socket);
     expect(a.frames).toEqual([]);
     expect(a.peers.stats().receivedBytes).toBe(0);
     expect(a.peers.stats().rejected).toBeGreaterThan(0);
@@ -85,7 +85,7 @@ describe("the peer port", () => {
     const socket = await dial(a.peers.port, hello());
     socket.write(Buffer.concat([...encodeFrame(heartbeat("b", "a", 1)).pieces, bytes]));
     socket.write(Buffer.concat(encodeFrame(heartbeat("b", "a", 2)).pieces));
-    await once(socket, "close");
+    await closed(socket);
     await a.until(() => a.events.some(({ kind }) => kind === "badFrame"));
     expect(contexts(a)).toEqual([1]);
     expect(a.peers.stats().badFrames).toBe(1);
@@ -97,7 +97,7 @@ describe("the peer port", () => {
     socket.write(Buffer.alloc(4));
     const [pong] = (await once(socket, "data")) as [Buffer];
     expect(pong.length).toBe(1);
-    await once(socket, "close");
+    await closed(socket);
     expect(a.peers.stats().badFrames).toBe(0);
   });
 
@@ -120,7 +120,7 @@ describe("the peer port", () => {
     const a = await alone();
     const { port } = a.peers;
     const socket = await dial(port, hello());
-    await Promise.all([once(socket, "close"), a.peers.close()]);
+    await Promise.all([closed(socket), a.peers.close()]);
     const server = createServer();
     server.listen(port, "127.0.0.1");
     await once(server, "listening");

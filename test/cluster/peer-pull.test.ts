@@ -1,11 +1,10 @@
 /**
  * Streams between members, over real sockets: paced by the reader, checked like links, noticed when they break.
  */
-import { once } from "node:events";
 import { afterEach, expect, it } from "vitest";
 import { PullError } from "../../cluster/peer-pull.js";
 import { cleanUp } from "./cleanup.js";
-import { exchange, head, hello } from "./peer-dialer.js";
+import { closed, exchange, head, hello } from "./peer-dialer.js";
 import { all, cluster, contexts, heartbeat, open, type Witness } from "./peer-witness.js";
 
 afterEach(cleanUp);
@@ -133,6 +132,6 @@ it.each([
   const { answer, socket } = await exchange(a.peers.port, head({ ...hello(plain), ...change }, `GET ${path} HTTP/1.1`));
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(a.pulls).toEqual([]);
-  if (!socket.closed) await once(socket, "close");
+  await closed(socket);
   link.socket.destroy();
 });

@@ -9,7 +9,7 @@ import { onCleanUp } from "./cleanup.js";
 import { Relay } from "./relay.js";
 
 /** Fast enough for a test, slow enough for a busy machine. */
-export const timing = { pingMs: 20, handshakeMs: 500, backoffMs: { first: 5, max: 20 } };
+export const timing = { pingMs: 100, handshakeMs: 2000, backoffMs: { first: 5, max: 20 } };
 
 /** That of the directory which a node has unless the test says otherwise. */
 export const instanceOf = (id: string) => `instance-${id}`;

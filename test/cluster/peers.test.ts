@@ -1,8 +1,7 @@
-import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame } from "../../cluster/frames.js";
 import { cleanUp } from "./cleanup.js";
-import { dial, hello } from "./peer-dialer.js";
+import { closed, dial, hello } from "./peer-dialer.js";
 import {
   all,
   cluster,
@@ -161,9 +160,9 @@ describe("peers", () => {
     const { nodes, members } = await cluster(["a", "b"]);
     const [a] = all(nodes) as [Witness];
     const socket = await dial(a.peers.port, hello());
-    const closed = once(socket, "close");
+    const ended = closed(socket);
     const second = await dial(a.peers.port, hello());
-    await closed;
+    await ended;
     second.write(Buffer.concat(encodeFrame(heartbeat("b", "a", 3)).pieces));
     await a.until(() => contexts(a).includes(3));
     second.destroy();
