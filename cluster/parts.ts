@@ -162,6 +162,9 @@ export function buildParts(
   const ground = layGround(config, hooks, opened, late);
   const { raft, applied, environment, metrics, health, wake } = ground;
   const { time } = environment;
+  // Over when the node starts anew with the records of another one.
+  if (needsSnapshot)
+    health.alarms.raise("store_damaged", "the records of this node are lost; they come from the leader");
   // What the others know counts; a node that joins is the only one to know its addresses.
   const self = [...applied.members, ...config.members].find(({ id }) => id === config.id);
   invariant(self !== undefined, `the addresses of node ${config.id} are not known: --members must name it`);
