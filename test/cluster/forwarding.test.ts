@@ -147,3 +147,40 @@ it("is bounded and quick while a quorum is gone", async () => {
   expect(n1.proposals.count).toBe(0);
   expect(n1.proposals.bytes).toBe(0);
 });
+
+it("a planned change of the leader fails nothing and does nothing twice", async () => {
+  const { mesh, n1, n2, n3 } = trio();
+  const nodes = [n1, n2, n3];
+  const sent = new Map(nodes.map(({ id }) => [id, [] as string[]]));
+  const answers: Promise<string>[] = [];
+  const submit = () => {
+    for (const node of nodes) {
+      const name = `${node.id} ${answers.length}`;
+      sent.get(node.id)?.push(name);
+      answers.push(codeOf(node.submit(name)));
+    }
+  };
+  for (let round = 0; round < 30; round++) {
+    const leads = nodes.findIndex(({ raft }) => raft.role === "leader");
+    const [from, to] = [nodes[leads], nodes[(leads + 1 + (round % 2)) % 3]];
+    if (from === undefined || to === undefined) throw new Error("nobody leads");
+    submit();
+    from.raft.transferTo(to.id);
+    // More comes at every step of it.
+    mesh.stepUntil(() => {
+      if (to.raft.role === "leader") return true;
+      submit();
+      return false;
+    });
+    expect([from.raft.role, to.raft.role]).toEqual(["follower", "leader"]);
+    submit();
+  }
+  mesh.settle();
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(["done"]));
+  for (const { id } of nodes) {
+    const applied = n1.applied.filter((name) => name.startsWith(`${id} `));
+    expect(applied).toEqual(sent.get(id));
+  }
+  expect(n2.applied).toEqual(n1.applied);
+  expect(n3.applied).toEqual(n1.applied);
+});
