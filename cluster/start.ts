@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { invariant } from "../src/invariant.js";
 import { keys } from "../src/select/keys.js";
 import { Machine } from "../src/select/machine.js";
-import type { Demand, Meta } from "../src/select/types.js";
+import type { Meta } from "../src/select/types.js";
 import { votersOf } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
 import { readConfiguration } from "./configuration.js";
@@ -17,6 +17,7 @@ import { Driver } from "./driver.js";
 import { pause, systemTime, type Time } from "./environment.js";
 import { findIdentity, openIdentity } from "./identity.js";
 import { Instances } from "./instances.js";
+import { loadIndexes } from "./load-indexes.js";
 import { SegmentLog } from "./log.js";
 import { removedText } from "./members.js";
 import { Member } from "./node.js";
@@ -27,13 +28,11 @@ import { intendInstall } from "./snapshot-install.js";
 import type { LevelStore } from "./store.js";
 import { openStore, reportDamage } from "./store-repair.js";
 import type { NodeConfig } from "./node-config.js";
-import type { Peers, Store } from "./types.js";
+import type { Peers } from "./types.js";
 
 /** How often the log is cut below what the store has flushed. */
 const compactMs = 2000;
 const forgetRetryMs = 500;
-/** Records read at once when the indexes are rebuilt. */
-const loadPage = 10_000;
 
 /** Opens the links to the other members; nothing arrives before it has resolved. */
 export type OpenLinks = (options: PeersOptions) => Promise<Peers & { queuedBytes(): number }>;
@@ -206,22 +205,4 @@ function createDriver(
       onFatal: hooks.onFatal,
     },
   });
-}
-
-async function loadIndexes(store: Store, machine: Machine): Promise<void> {
-  const pending: [number, string][] = [];
-  for await (const [key, id] of all(store, "p\0", "p\u0001")) pending.push([Number(key.slice(2)), id as string]);
-  const demands: Demand[] = [];
-  for await (const [, demand] of all(store, "q\0", "q\u0001")) demands.push(demand as Demand);
-  machine.load(pending, demands);
-}
-
-async function* all(store: Store, first: string, lt: string): AsyncGenerator<[string, unknown]> {
-  for (let gte = first; ;) {
-    const page = await store.range({ gte, lt, limit: loadPage });
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < loadPage) return;
-    gte = `${last[0]}\0`;
-  }
 }

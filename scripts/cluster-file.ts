@@ -40,7 +40,7 @@ const defaults = { nodes: 3, port: 8081 };
 export async function openCluster(dir: string, wanted: Wanted): Promise<ClusterFile> {
   const file = join(dir, "cluster.json");
   const found = read(file);
-  if (found === undefined) return create(dir, { ...defaults, ...wanted });
+  if (found === undefined) return createCluster(dir, wanted);
   const nodes = found.members.length;
   const port = found.members[0]?.apiPort;
   const rest = "leave the flag out or use another --data";
@@ -71,7 +71,9 @@ function parse(text: string): ClusterFile | undefined {
   }
 }
 
-async function create(dir: string, { nodes, port }: Required<Wanted>): Promise<ClusterFile> {
+/** A new cluster, whatever is in `dir`. */
+export async function createCluster(dir: string, wanted: Wanted): Promise<ClusterFile> {
+  const { nodes, port } = { ...defaults, ...wanted };
   const numbers = Array.from({ length: nodes }, (_, n) => n);
   const apiPorts = numbers.map((n) => port + n);
   const peerPorts = await freePorts(nodes, new Set(apiPorts));

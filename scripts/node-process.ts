@@ -5,6 +5,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Member } from "../cluster/types.js";
 import type { ClusterFile, ClusterMember } from "./cluster-file.js";
 import { loopback } from "./free-ports.js";
 
@@ -79,9 +80,18 @@ export function logTail(node: NodeProcess, lines = 12): string {
   return readFileSync(node.logFile, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
 }
 
+/** Those that the cluster begins with. */
+export function membersOf(cluster: ClusterFile): Member[] {
+  return cluster.members.filter(({ joined }) => joined === undefined).map(addressesOf);
+}
+
+function addressesOf(member: ClusterMember): Member {
+  return { id: member.id, peer: `${member.host ?? loopback}:${member.peerPort}`, api: apiOf(member) };
+}
+
 function flagsOf(cluster: ClusterFile, member: ClusterMember, dataDir: string, nodeFlags: readonly string[]): string[] {
-  const known = member.joined ? [member] : cluster.members.filter(({ joined }) => joined === undefined);
-  const members = known.map((one) => `${one.id}=${one.host ?? loopback}:${one.peerPort}=${apiOf(one)}`);
+  const known = member.joined ? [addressesOf(member)] : membersOf(cluster);
+  const members = known.map(({ id, peer, api }) => `${id}=${peer}=${api}`);
   const allowed = nodeFlags.includes("--callback-allow") ? [] : ["--callback-allow", "127.0.0.0/8,::1,localhost"];
   return [
     ...["--id", member.id, "--cluster-id", cluster.clusterId, "--data-dir", dataDir, "--members", members.join(",")],

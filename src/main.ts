@@ -3,7 +3,7 @@
  * Composition root: configuration → node → API → signals. The only file that knows all folders.
  *
  * Exit codes: 0 after SIGTERM or SIGINT, and when the node was removed from the cluster; 70 when storage or an invariant
- * broke or the start failed; 78 for a wrong configuration. Log lines are JSON on stderr.
+ * broke or the start failed; 78 for a wrong configuration. Log lines are JSON on stderr. `slct restore`: src/restore.ts.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -15,6 +15,7 @@ import { createServer } from "../api/server.js";
 import { createCallbackCheck } from "../cluster/callback-guard.js";
 import { Seat } from "../cluster/seat.js";
 import { ConfigError, helpText, parseConfig, type Config } from "./config.js";
+import { restoreCommand } from "./restore.js";
 import { shutDown } from "./shutdown.js";
 
 /** Lines that wait because what they go to is full; beyond, new ones are dropped. */
@@ -67,7 +68,8 @@ async function run(config: Config, logger: Logger, onFatal: (error: unknown) => 
 
 process.umask(0o077);
 const argv = process.argv.slice(2);
-if (argv.includes("--help")) process.stdout.write(helpText());
+if (argv[0] === "restore") process.exitCode = await restoreCommand(argv.slice(1));
+else if (argv.includes("--help")) process.stdout.write(helpText());
 else if (argv.includes("--version")) process.stdout.write(`${version}\n`);
 else {
   const config = readConfig(argv);

@@ -52,7 +52,7 @@ export const matrix: readonly Row[] = [
       /^(pino|prom-client|typescript)$/,
     ],
   },
-  { from: /^src\/(main|config|options|option-kinds|shutdown)\.ts$/, may: [anything] },
+  { from: /^src\/(main|config|options|option-kinds|restore|shutdown)\.ts$/, may: [anything] },
   { from: /^src\/(errors|invariant)\.ts$/, may: [] },
   { from: /^src\/codec\.ts$/, may: [/^msgpackr$/], mayTypes: [/^src\/select\/(types|command|outcome)\.ts$/] },
   // The harness runs the engine and the API in the process of a test; everything else of the SDK knows the wire only.
@@ -89,8 +89,8 @@ export const matrix: readonly Row[] = [
 const edges: readonly { readonly target: RegExp; readonly from: RegExp }[] = [
   { target: /^src\/main\.ts$/, from: /^chaos\/node\.ts$/ },
   {
-    target: /^src\/(config|options|option-kinds|shutdown)\.ts$/,
-    from: /^(src\/(main|config|options|option-kinds|shutdown)\.ts|(scripts|test)\/)/,
+    target: /^src\/(config|options|option-kinds|restore|shutdown)\.ts$/,
+    from: /^(src\/(main|config|options|option-kinds|restore|shutdown)\.ts|(scripts|test)\/)/,
   },
   { target: /^sim\//, from: /^(sim|scripts|test)\// },
   { target: /^chaos\//, from: /^(chaos|scripts|test)\// },
