@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { clusterScript } from "../../scripts/cluster-child.js";
 import { TestCluster } from "./harness.js";
 
 const readme = new URL("../../README.md", import.meta.url);
@@ -51,7 +52,7 @@ test("the one-liners of the API table work, in their order", async () => {
       lock = taken.body.Lock ?? lock;
     }
     const waits = /wait=|-N /.test(command);
-    const line = atPorts(command)
+    const line = here(command)
       .replace("…", lock)
       .replace("curl ", `curl -sf -o /dev/null -m ${waits ? 1 : 10} `);
     const [output] = await run([`${line}; echo "exit $?"`]);
@@ -61,17 +62,20 @@ test("the one-liners of the API table work, in their order", async () => {
 
 /** Output of each command, run by one bash so that variables and background jobs carry over. */
 async function run(commands: readonly string[]): Promise<string[]> {
-  const script = commands.map((command) => `${atPorts(command)}\necho; echo '${marker}'`).join("\n");
+  const script = commands.map((command) => `${here(command)}\necho; echo '${marker}'`).join("\n");
   const shell = spawn("bash", ["-s"], { cwd: dir, stdio: ["pipe", "pipe", "inherit"] });
-  shell.stdin.end(script);
+  // What still runs in the background would outlive its data.
+  shell.stdin.end(`${script}\nkill $(jobs -p) 2>/dev/null; wait`);
   let printed = "";
   for await (const chunk of shell.stdout) printed += String(chunk);
   return printed.split(`${marker}\n`).map((output) => (output.trim() === "" ? "" : `${output.trim()}\n`));
 }
 
-/** The README's ports are those of `npm start`; the test has its own. */
-function atPorts(command: string): string {
-  return command.replace(/:808([123])\b/g, (_, node: string) => `:${cluster.port + Number(node) - 1}`);
+/** The README's ports and directory are those of `npm start`; the test has its own. */
+function here(command: string): string {
+  return command
+    .replace(/:808([123])\b/g, (_, node: string) => `:${cluster.port + Number(node) - 1}`)
+    .replace("npm run -s cluster --", `${process.execPath} ${clusterScript} --data ${cluster.dir}`);
 }
 
 /** Times, locks and indexes differ from run to run. */
