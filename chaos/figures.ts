@@ -62,6 +62,8 @@ export interface Report {
   readonly commit: string;
   readonly seed: number;
   readonly machine: string;
+  /** Processes that wanted a processor, over the last minute, before and after each leg: what else the machine did. */
+  readonly loads?: readonly number[];
   readonly legs: readonly LegReport[];
 }
 

@@ -3,7 +3,7 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { chooseFaults, chooseWorkloads } from "./catalogue.js";
 import { openClocks } from "./clocks.js";
@@ -32,11 +32,15 @@ export interface ChaosOptions {
   readonly print: (line: string) => void;
 }
 
-/** Short leases and pauses, so that what a dead node held comes back within the run; small files, so that logs are cut. */
+/**
+ * Short leases and pauses, so that what a dead node held comes back within the run; small files and no tail, so that logs
+ * are cut, and who was away for long or is new needs a snapshot.
+ */
 const nodeFlags = [
   ...["--callback-lease-ms", "3000", "--callback-timeout-ms", "1500"],
   ...["--callback-backoff-ms", "100", "--callback-backoff-max-ms", "500", "--attempts-max", "100000"],
   ...["--log-segment-bytes", String(1024 * 1024), "--overlay-bytes-max", String(1024 * 1024)],
+  ...["--log-tail-bytes", "0"],
 ];
 /** Of the one disk that can be filled. */
 const smallDiskBytes = 256 * 1024 * 1024;
@@ -47,16 +51,19 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   if (why !== undefined) print(`no network namespaces (${why}): proxies only`);
   const kinds: NetworkKind[] = why === undefined ? [...networks] : ["proxies"];
   const legs: LegReport[] = [];
+  const loads = [loadavg()[0] ?? 0];
   for (const kind of kinds) {
     print(
       `${kind}: ${((options.minutes * 60) / kinds.length).toFixed(0)} s, ${options.nodes} nodes, seed ${options.seed}`,
     );
     legs.push(await leg(options, kind, (options.minutes * 60) / kinds.length));
+    loads.push(loadavg()[0] ?? 0);
   }
   const [cpu] = cpus();
   return {
     ...{ at: new Date().toISOString(), commit: commit(), seed: options.seed },
     machine: `${cpus().length} × ${cpu?.model ?? "cpu"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node.js ${process.version}`,
+    loads: loads.map((load) => Number(load.toFixed(1))),
     legs,
   };
 }

@@ -106,6 +106,20 @@ export const linkFaults: readonly Fault[] = [
     },
   },
   {
+    // Source: the majority-ring of Jepsen: every node sees a majority, and no two see the same one.
+    ...{ name: "ring", group, weight: 1, holdMs: [3000, 8000] },
+    missing: ({ cluster }) => (cluster.ids.length < 5 ? "it takes five nodes" : undefined),
+    async inflict({ cluster, random, note }) {
+      const ring = random.shuffled(cluster.ids);
+      note(`each sees its neighbours only: ${ring.join(", ")}`);
+      const isApart = (a: number, b: number) => b - a > 1 && b - a < ring.length - 1;
+      const pairs = ring.flatMap((one, a) =>
+        ring.filter((_, b) => isApart(a, b)).map((other) => [one, other] as const),
+      );
+      return undoAll(await Promise.all(pairs.map(([one, other]) => cluster.network.cut([one], [other]))));
+    },
+  },
+  {
     ...{ name: "flap", group, weight: 2, holdMs: [4000, 10_000] },
     async inflict({ cluster, random, note }) {
       const leader = await cluster.leader();
