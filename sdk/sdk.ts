@@ -5,6 +5,8 @@ export { after, at, channel, otherwise, recv, send } from "./client.js";
 export { encrypted, packed } from "./client/codec.js";
 export { Failure, isSlctError, SlctError } from "./client/errors.js";
 export type { Channel, ChannelLike, Codec, Json, Selected, StandardSchema } from "./client.js";
+export { activity, implement } from "./process/activity.js";
+export type { Activity, ActivityContext, ActivityOptions, Implementation, Pending } from "./process/activity.js";
 export { process } from "./process/definition.js";
 export type { MigrationValues, ProcessDefinition, ProcessOptions } from "./process/definition.js";
 export type {

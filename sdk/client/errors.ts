@@ -72,12 +72,16 @@ export interface WrittenError {
 export function writeError(error: unknown): WrittenError {
   if (!(error instanceof Error)) return { message: String(error) };
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const details = error instanceof Failure ? error.details : undefined;
+  const details = error instanceof Failure ? error.details : error instanceof SlctError ? written(error) : undefined;
   return {
     message: error.message,
     ...(code !== undefined && { code }),
     ...(details !== undefined && { details }),
   };
+}
+
+function written({ details }: SlctError): Json | undefined {
+  return Object.keys(details).length === 0 ? undefined : (JSON.parse(JSON.stringify(details)) as Json);
 }
 
 /** Lenient: whoever fails a promise from a shell may write less. */

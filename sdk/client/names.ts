@@ -38,6 +38,11 @@ export function resultChannel(id: string): string {
   return `${id}/result`;
 }
 
+/** Where whoever has the token of a pending activity says that it is alive. */
+export function heartbeatChannel(token: string): string {
+  return `${token}/heartbeat`;
+}
+
 export function cancelChannel(id: string): string {
   return `${id}/cancel`;
 }

@@ -45,6 +45,8 @@ export interface StepRetry {
   /** Attempts so far. */
   readonly attempts: number;
   readonly error: WrittenError;
+  /** What the last attempt said of itself. */
+  readonly details?: Json;
 }
 
 export interface RunningData {
@@ -79,12 +81,18 @@ export type ProcessData = RunningData | DoneData;
 export interface ProcessRef<Input, Output> {
   readonly name: string;
   readonly version: string;
+  /** What the process is given for an input, if it is not the input itself. */
+  readonly wrap?: (input: Input) => Json;
+  /** Whoever calls it and ends first cancels it. */
+  readonly bound?: true;
   /** Never there: keeps the types. */
   readonly "~types"?: { readonly input: (input: Input) => void; readonly output: Output };
 }
 
-export function newData(ref: ProcessRef<never, unknown>, seed: string, input: Json): RunningData {
-  return { slct: layout, process: ref.name, version: ref.version, seed, input, turn: 0, journal: [] };
+export function newData(ref: ProcessRef<never, unknown>, seed: string, given: Json): RunningData {
+  const { name, version, wrap } = ref;
+  const input = wrap === undefined ? given : wrap(given as never);
+  return { slct: layout, process: name, version, seed, input, turn: 0, journal: [] };
 }
 
 /** The selects of a process that has not run yet. */

@@ -5,7 +5,7 @@ import type { Json, StateOut } from "../../api/contract.js";
 import { decode, encode, type Codecs } from "./codec.js";
 import type { Duration } from "./duration.js";
 import { isSlctError, readError, SlctError, writeError } from "./errors.js";
-import { cancelChannel, processId } from "./names.js";
+import { cancelChannel, heartbeatChannel, processId } from "./names.js";
 import { firstSelects, isProcessData, newData, type Completion, type ProcessRef } from "./process-data.js";
 import type { MutationOptions, ReadOptions, Requester } from "./request.js";
 import { stateCalls } from "./states.js";
@@ -34,6 +34,8 @@ export interface ResultOptions extends ReadOptions {
   /** Default Infinity. */
   readonly wait?: Duration;
 }
+
+const heartbeatWait = "10s";
 
 export type ProcessCalls = ReturnType<typeof runs> & ReturnType<typeof promises>;
 
@@ -112,6 +114,24 @@ function promises(requester: Requester) {
     /** Keeps a durable promise, by its ID. @throws SlctError `closed` when it was settled before */
     async resolve(promise: string, value: unknown, options: MutationOptions = {}): Promise<void> {
       await channels.closeChannel(promise, { value: value ?? null }, options);
+    },
+
+    /**
+     * Says that a pending activity is alive, and how far it has got, for whoever has its token.
+     * @returns false when nobody waits for it any more, within `wait` (default 10 s): it is over, or cancelled
+     */
+    async heartbeat(
+      token: string,
+      details: Json = null,
+      options: { readonly wait?: Duration; readonly signal?: AbortSignal } = {},
+    ): Promise<boolean> {
+      try {
+        await channels.send(heartbeatChannel(token), details, { wait: heartbeatWait, ...options });
+        return true;
+      } catch (error) {
+        if (isSlctError(error, "not_ready")) return false;
+        throw error;
+      }
     },
 
     /** Breaks a durable promise: whoever awaits it meets a {@link Failure}. @throws SlctError `closed` */

@@ -15,6 +15,8 @@ export interface Commit {
   readonly vars?: Vars;
   readonly add: readonly SelectBody<unknown>[];
   readonly cancel: readonly string[];
+  /** Processes that end with this one. */
+  readonly bound: readonly string[];
   readonly effects: readonly Effect[];
 }
 
@@ -36,7 +38,7 @@ export function composeCommit({ data, vars, process, turns, records, operations,
   const common = { effects, ...(!isSame && { vars: structuredClone(program.vars) }) };
   if (program.outcome !== undefined) {
     const cancel = [...records.cancels, ...records.registered.keys()];
-    return { ...common, data: { ...head, result: program.outcome }, add: [], cancel };
+    return { ...common, data: { ...head, result: program.outcome }, add: [], cancel, bound: program.bound };
   }
   const { seed, input } = data;
   const retries = [...records.timers].map(([ID, one]): SelectBody<unknown> => ({ ID, Cases: [one] }));
@@ -45,5 +47,6 @@ export function composeCommit({ data, vars, process, turns, records, operations,
     data: { ...head, seed, input, turn: turns + 1, ...records.snapshot() },
     add: [...retries, ...operations.newSelects()],
     cancel: [...records.cancels],
+    bound: [],
   };
 }

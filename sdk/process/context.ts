@@ -55,6 +55,8 @@ export interface StepOptions {
   readonly retry?: RetryPolicy;
   /** Of one attempt: its signal aborts, and it counts as failed. */
   readonly timeout?: Duration;
+  /** An attempt that does not call {@link StepContext.heartbeat} for this long has failed as well. */
+  readonly heartbeat?: Duration;
 }
 
 export interface StepContext {
@@ -64,6 +66,10 @@ export interface StepContext {
   readonly attempt: number;
   /** Aborts when the process is cancelled, the attempt takes too long, or the worker has lost the process. */
   readonly signal: AbortSignal;
+  /** Says that it is alive, and how far it has got: the next attempt is told, wherever it runs. */
+  heartbeat(details?: Json): void;
+  /** What the attempt before this one said last. */
+  readonly lastDetails: Json | undefined;
 }
 
 export interface ProcessInfo {

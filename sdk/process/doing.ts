@@ -18,7 +18,7 @@ type Processes = Pick<ProcessContext, "spawn" | "call" | "result" | "cancel">;
 type Channels = Pick<ProcessContext, "chan" | "make" | "close" | "promise" | "resolve" | "reject">;
 
 export function processes(scope: Scope, host: Host): Processes {
-  const { operations, seed } = host;
+  const { operations, program, seed } = host;
 
   const spawn: ProcessContext["spawn"] = (process, input, { id: key, startAt } = {}) => {
     const idOf = (op: string) => processId(process.name, key ?? secret(seed, "child", op));
@@ -28,14 +28,21 @@ export function processes(scope: Scope, host: Host): Processes {
       return { kind: "spawn", spawn: { id: idOf(own), data, ...(begin !== undefined && { startAt: begin }) } };
     });
     const id = idOf(op);
-    return { id, result: awaiting(scope, host, resultChannel(id)) };
+    return { id, result: awaiting(scope, host, resultChannel(id), () => program.release(id)) };
   };
 
   return {
     spawn,
-    call: (process, input, options) => spawn(process, input, options).result,
+    call: (process, input, options) => {
+      const { id, result } = spawn(process, input, options);
+      if (process.bound) program.bind(id);
+      return result;
+    },
     result: (id) => awaiting(scope, host, resultChannel(id)),
-    cancel: (id, reason = null) => close(scope, host, cancelChannel(id), reason),
+    cancel: (id, reason = null) => {
+      program.release(id);
+      close(scope, host, cancelChannel(id), reason);
+    },
   };
 }
 
@@ -76,11 +83,15 @@ function close(scope: Scope, { operations }: Host, chan: ChannelLike<never, unkn
 }
 
 /** A promise is a channel that is closed with how it ended. */
-function awaiting<T>(scope: Scope, host: Host, id: string): Awaiting<T> {
-  const one: Case<Settled<T>> = { ...cases.recv(id), read: (result) => settledOf(id, result) };
-  const read = (settled: Settled<T>) => {
-    if (settled.ok) return settled.value;
-    throw settled.error;
+function awaiting<T>(scope: Scope, host: Host, id: string, onSettled?: () => void): Awaiting<T> {
+  const settled = (result: ResultOut): Settled<T> => {
+    onSettled?.();
+    return settledOf(id, result);
+  };
+  const one: Case<Settled<T>> = { ...cases.recv(id), read: settled };
+  const read = (outcome: Settled<T>) => {
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
   };
   return Object.assign(awaitable(scope, host, one, read), { id });
 }

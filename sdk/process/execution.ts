@@ -17,7 +17,7 @@ import { idempotencyKey, makeContext } from "./make-context.js";
 import { mismatch, unasked } from "./mismatch.js";
 import { Operations, type OpenStep } from "./operations.js";
 import { Program } from "./program.js";
-import { readRetrySelect, Records, retrySelect, type Effect } from "./records.js";
+import { readRetrySelect, Records, type Effect } from "./records.js";
 import { delayMs, mayRetry } from "./retry.js";
 
 export interface ExecutionOptions {
@@ -41,7 +41,11 @@ export interface DueStep {
   readonly attempt: number;
   /** It ended in a run that could not be stored. */
   readonly known: JournalEntry | undefined;
+  /** What the attempt before this one said of itself, as far as is stored. */
+  readonly lastDetails: Json | undefined;
 }
+
+export type StepResult = { readonly value: Json } | { readonly thrown: unknown; readonly details?: Json };
 
 export class Execution {
   readonly #options: ExecutionOptions;
@@ -120,8 +124,6 @@ export class Execution {
     return idempotencyKey(this.#options.data.seed, op);
   }
 
-  // ---------------------------------------------------------------------------------------------------------- driving
-
   /** Gives the code what has come in. Results that it has had are passed over. */
   async deliver(results: readonly ResultOut[]): Promise<void> {
     this.#results.push(...results);
@@ -137,8 +139,10 @@ export class Execution {
   takeDue(): readonly DueStep[] {
     const due = this.#operations.steps().filter(({ state }) => state === "due");
     for (const step of due) step.state = "running";
-    const { ended } = this.#options;
-    return due.map((step) => ({ step, attempt: this.#attemptsOf(step) + 1, known: ended?.get(step.op) }));
+    return due.map((step) => {
+      const { attempts = 0, details } = this.#records.retries.get(step.op) ?? {};
+      return { step, attempt: attempts + 1, known: this.#options.ended?.get(step.op), lastDetails: details };
+    });
   }
 
   get hasDue(): boolean {
@@ -149,10 +153,10 @@ export class Execution {
     return !this.isOver && this.#operations.steps().some(({ state }) => state === "running");
   }
 
-  async endStep(op: string, result: { readonly value: Json } | { readonly thrown: unknown }): Promise<void> {
+  async endStep(op: string, result: StepResult): Promise<void> {
     const step = this.#operations.steps().find((one) => one.op === op);
     if (step === undefined || this.isOver) return;
-    const attempts = this.#attemptsOf(step) + 1;
+    const attempts = (this.#records.retries.get(op)?.attempts ?? 0) + 1;
     const { retry } = step.options;
     if ("value" in result) {
       await this.#endWith({ op, is: step.label, value: result.value });
@@ -160,12 +164,11 @@ export class Execution {
       await this.#endWith({ op, is: step.label, error: writeError(result.thrown) });
     } else {
       step.state = "sleeping";
-      this.#records.retries.set(op, { is: step.label, attempts, error: writeError(result.thrown) });
-      this.#records.timers.set(retrySelect(op, attempts), { Op: 3, After: delayMs(attempts, retry) });
+      const { thrown, details } = result;
+      const failed = { is: step.label, attempts, error: writeError(thrown), ...(details !== undefined && { details }) };
+      this.#records.retry(op, failed, delayMs(attempts, retry));
     }
   }
-
-  // ---------------------------------------------------------------------------------------------------------- storing
 
   /** Something happened that has to be stored before a step begins, or while one runs. */
   get mustStore(): boolean {
@@ -211,8 +214,6 @@ export class Execution {
     await again.deliver(this.#results);
     return again;
   }
-
-  // ------------------------------------------------------------------------------------------------------------ turns
 
   async #deliverOne(result: ResultOut): Promise<void> {
     const { Select } = result;
@@ -285,10 +286,6 @@ export class Execution {
         this.#break(unasked(this.#options.id, id, label, this.#driver.last));
       }
     }
-  }
-
-  #attemptsOf({ op }: OpenStep): number {
-    return this.#records.retries.get(op)?.attempts ?? 0;
   }
 
   #break(error: SlctError): SlctError {

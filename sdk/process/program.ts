@@ -16,6 +16,7 @@ export class Program {
   readonly #onEnd: () => void;
   #orphans: { readonly error: unknown; readonly isAwaited: () => boolean }[] = [];
   readonly #offers = new Map<object, string>();
+  readonly #bound = new Set<string>();
   #failing = false;
   isLaunched = false;
   outcome: Completion | undefined;
@@ -73,6 +74,19 @@ export class Program {
   checkOffers(warn: (message: string) => void): void {
     for (const label of this.#offers.values()) warn(`"${label}" is neither awaited nor selected: nothing is sent`);
     this.#offers.clear();
+  }
+
+  /** The process of this ID is cancelled if it runs when this one ends. */
+  bind(id: string): void {
+    this.#bound.add(id);
+  }
+
+  release(id: string): void {
+    this.#bound.delete(id);
+  }
+
+  get bound(): readonly string[] {
+    return [...this.#bound];
   }
 
   defer(undo: () => Promise<void>): void {

@@ -49,6 +49,12 @@ export class Records {
     );
   }
 
+  /** A step is tried again after a pause. */
+  retry(op: string, retry: StepRetry, pauseMs: number): void {
+    this.retries.set(op, retry);
+    this.timers.set(retrySelect(op, retry.attempts), { Op: 3, After: pauseMs });
+  }
+
   /** The selects of an operation are no longer wanted. */
   withdraw(op: string): void {
     const retry = this.retries.get(op);

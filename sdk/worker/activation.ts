@@ -8,10 +8,10 @@ import type { Json, PatchBody, ResultOut, StateOut } from "../../api/contract.js
 import { labelOfBodies } from "../client/cases.js";
 import { decode, encode } from "../client/codec.js";
 import { isSlctError, readError, SlctError } from "../client/errors.js";
-import { resultChannel } from "../client/names.js";
+import { cancelChannel, resultChannel } from "../client/names.js";
 import { firstSelects, isProcessData, type ProcessData } from "../client/process-data.js";
 import type { Commit } from "../process/commit.js";
-import { Execution } from "../process/execution.js";
+import { Execution, type DueStep } from "../process/execution.js";
 import type { Effect } from "../process/records.js";
 import type { Runtime } from "./runtime.js";
 import { runStep, type StepEnd } from "./step.js";
@@ -27,6 +27,8 @@ export interface Holder {
   putBack(patch: Patch): Promise<StateOut | undefined>;
   /** Aborts when the lock is lost, or its work must end. */
   readonly signal: AbortSignal;
+  /** Says how far the work has got: whoever takes the state after this holder is told. */
+  report(details: Json): void;
   /** Waits for results that come while steps run. Rejects when `signal` aborts. */
   news(signal: AbortSignal): Promise<readonly ResultOut[]>;
 }
@@ -51,6 +53,8 @@ class Activation {
   readonly #runtime: Runtime;
   /** Steps that run, by operation. */
   readonly #steps = new Map<string, Promise<StepEnd>>();
+  /** What they say of themselves. */
+  readonly #reports: { [op: string]: Json } = {};
   readonly #end = new AbortController();
   readonly #lost: Promise<never>;
   #news: Promise<readonly ResultOut[]> | undefined;
@@ -97,10 +101,9 @@ class Activation {
 
   /** Begins what is due, then waits for one thing to happen. */
   async #work(execution: Execution): Promise<void> {
-    for (const { step, attempt, known } of execution.takeDue()) {
-      if (known) await execution.endStep(step.op, endOf(known));
-      else
-        this.#steps.set(step.op, runStep(step, { attempt, execution, end: this.#end.signal, runtime: this.#runtime }));
+    for (const due of execution.takeDue()) {
+      if (due.known) await execution.endStep(due.step.op, endOf(due.known));
+      else this.#steps.set(due.step.op, this.#begin(due, execution));
     }
     if (execution.mustStore || !execution.hasRunning) return;
     this.#news ??= this.#holder.news(this.#end.signal);
@@ -112,6 +115,18 @@ class Activation {
       this.#news = undefined;
       await execution.deliver(await this.#decoded(event));
     }
+  }
+
+  #begin({ step, attempt, lastDetails }: DueStep, execution: Execution): Promise<StepEnd> {
+    const { LastDetails: last } = this.#state;
+    // Of a worker that died; else it is stored with the failure.
+    const left = typeof last === "object" ? (last as { readonly [op: string]: Json } | null)?.[step.op] : undefined;
+    const report = (details: Json) => {
+      this.#reports[step.op] = details;
+      this.#holder.report({ ...this.#reports });
+    };
+    const common = { attempt, execution, end: this.#end.signal, runtime: this.#runtime };
+    return runStep(step, { ...common, report, lastDetails: left ?? lastDetails });
   }
 
   /** The execution to go on with if the service refused an effect; else what a put-back answered. */
@@ -144,12 +159,13 @@ class Activation {
     }
   }
 
-  async #patch({ data, vars, add, cancel, effects }: Commit): Promise<Patch> {
+  async #patch({ data, vars, add, cancel, bound, effects }: Commit): Promise<Patch> {
     const { codecs } = this.#runtime;
     const { ID, Callback } = this.#state;
     const make = effects.flatMap((effect) => (effect.kind === "make" ? [effect.make] : []));
     const close = effects.flatMap((effect) => (effect.kind === "close" ? [effect.close] : []));
     if ("result" in data) close.push({ Chan: resultChannel(ID), Value: (await encode(codecs, data.result)) as Json });
+    close.push(...bound.map((id) => ({ Chan: cancelChannel(id), Value: "who called it has ended" })));
     const spawn = [];
     for (const effect of effects) {
       if (effect.kind !== "spawn") continue;

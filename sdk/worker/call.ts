@@ -24,6 +24,9 @@ export class Call implements Holder {
     return Promise.resolve(undefined);
   }
 
+  /** Nobody is told before the answer is. */
+  report(): void {}
+
   /** What comes meanwhile comes with the next call. */
   news(): Promise<readonly ResultOut[]> {
     return new Promise(() => undefined);

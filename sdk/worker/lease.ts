@@ -1,7 +1,7 @@
 /**
  * One state that a worker holds by long-poll: stores under its lock, keeps the lease alive, learns when it is lost.
  */
-import type { ResultOut, StateOut } from "../../api/contract.js";
+import type { Json, ResultOut, StateOut } from "../../api/contract.js";
 import type { Client } from "../client.js";
 import { sleep, type Clock } from "../client/clock.js";
 import { isSlctError } from "../client/errors.js";
@@ -29,6 +29,8 @@ export class Lease implements Holder {
   #version: number;
   #renewedAt: number;
   #isRenewing = false;
+  #details: Json | undefined;
+  #isUnsent = false;
 
   constructor(state: StateOut, options: LeaseOptions) {
     this.id = state.ID;
@@ -77,12 +79,25 @@ export class Lease implements Holder {
 
   /** To be called often: extends the lease when a third of it is over, ends the work when it is lost. */
   async keepAlive(): Promise<void> {
+    const { clock, leaseMs } = this.#options;
+    if (clock.now() - this.#renewedAt >= leaseMs / 3) await this.#extend();
+  }
+
+  /** One request at a time: of what is said meanwhile the last is sent. */
+  report(details: Json): void {
+    this.#details = details;
+    this.#isUnsent = true;
+    void this.#extend();
+  }
+
+  async #extend(): Promise<void> {
     const { client, clock, leaseMs } = this.#options;
-    const now = clock.now();
-    if (this.#isRenewing || this.signal.aborted || now - this.#renewedAt < leaseMs / 3) return;
+    if (this.#isRenewing || this.signal.aborted) return;
     this.#isRenewing = true;
+    this.#isUnsent = false;
+    const now = clock.now();
     try {
-      const lease = { lock: this.#lock, for: leaseMs };
+      const lease = { lock: this.#lock, for: leaseMs, details: this.#details };
       await client.extendLock(this.id, lease, { signal: this.signal, timeoutMs: leaseMs / 3 });
       this.#renewedAt = now;
     } catch (error) {
@@ -91,6 +106,7 @@ export class Lease implements Holder {
     } finally {
       this.#isRenewing = false;
     }
+    if (this.#isUnsent) await this.#extend();
   }
 
   #patch(patch: Patch, hold: boolean, wait?: number) {

@@ -4,12 +4,15 @@
 import { systemClock, type Clock } from "../client/clock.js";
 import { codecList, type Codec, type Codecs } from "../client/codec.js";
 import type { SlctError } from "../client/errors.js";
+import { queuesOf, type Implementation } from "../process/activity.js";
 import type { Execution } from "../process/execution.js";
 import type { Guard } from "../process/guard.js";
 import { Registry, type Runnable } from "./registry.js";
 
 export interface RuntimeOptions {
-  readonly processes: readonly Runnable[];
+  readonly processes?: readonly Runnable[];
+  /** What is done here for processes that run anywhere. */
+  readonly activities?: readonly Implementation[];
   /** As the clients' that start them. Default plain JSON. */
   readonly codec?: Codec | Codecs;
   /** Clocks, chance and network in process code outside of steps: `warn` (default), `throw`, `off`. */
@@ -49,8 +52,15 @@ export class Runtime {
   readonly #keptMax: number;
 
   constructor(options: RuntimeOptions) {
-    const { processes, codec, guard = "warn", cached = defaults.cached, clock = systemClock } = options;
-    this.registry = new Registry(processes);
+    const {
+      processes = [],
+      activities = [],
+      codec,
+      guard = "warn",
+      cached = defaults.cached,
+      clock = systemClock,
+    } = options;
+    this.registry = new Registry([...processes, ...queuesOf(activities)]);
     this.codecs = codecList(codec);
     const warn = options.warn ?? ((message: string) => console.warn(message));
     const warned = new Set<string>();

@@ -2,16 +2,16 @@
  * One attempt of a step.
  */
 import type { Json } from "../../api/contract.js";
-import { durationMs } from "../client/duration.js";
+import { durationMs, type Duration } from "../client/duration.js";
 import { Failure, SlctError } from "../client/errors.js";
-import type { Execution } from "../process/execution.js";
+import type { Execution, StepResult } from "../process/execution.js";
 import { durable } from "../process/journal.js";
 import type { OpenStep } from "../process/operations.js";
 import type { Runtime } from "./runtime.js";
 
 export interface StepEnd {
   readonly op: string;
-  readonly result: { readonly value: Json } | { readonly thrown: unknown };
+  readonly result: StepResult;
 }
 
 export interface Attempt {
@@ -20,44 +20,80 @@ export interface Attempt {
   /** The activation is over, however it ended. */
   readonly end: AbortSignal;
   readonly runtime: Runtime;
+  /** Hands on what the step says of itself. */
+  readonly report: (details: Json) => void;
+  readonly lastDetails: Json | undefined;
 }
 
 /** Never rejects. */
-export async function runStep(step: OpenStep, { attempt, execution, end, runtime }: Attempt): Promise<StepEnd> {
+export async function runStep(step: OpenStep, given: Attempt): Promise<StepEnd> {
+  const { attempt, execution, end, runtime, report, lastDetails } = given;
   const controller = new AbortController();
   // One that begins after the cancellation undoes something: it is not cancelled.
   const sources = [end, execution.signal].filter(({ aborted }) => !aborted);
   const abort = (event: Event) => controller.abort((event.target as AbortSignal).reason);
   for (const source of sources) source.addEventListener("abort", abort, { once: true });
-  const late = deadline(step, runtime, controller);
+  let details: Json | undefined;
+  const limits = new Limits(step, runtime, controller, () => details);
+  const heartbeat = (said: Json = null) => {
+    details = durable(said, `what ${step.label} says of itself`);
+    limits.heard();
+    report(details);
+  };
   try {
     if (step.cancelled) throw execution.signal.reason;
-    const context = { attempt, signal: controller.signal, idempotencyKey: execution.idempotencyKey(step.op) };
-    const value = await Promise.race([step.run(context), late.promise]);
+    const idempotencyKey = execution.idempotencyKey(step.op);
+    const context = { attempt, signal: controller.signal, idempotencyKey, heartbeat, lastDetails };
+    const value = await Promise.race([step.run(context), limits.exceeded]);
     return { op: step.op, result: { value: checked(value, step) } };
   } catch (thrown) {
-    return { op: step.op, result: { thrown } };
+    return { op: step.op, result: { thrown, ...(details !== undefined && { details }) } };
   } finally {
-    late.cancel();
+    limits.end();
     for (const source of sources) source.removeEventListener("abort", abort);
   }
 }
 
-/** Rejects when the attempt has taken too long. */
-function deadline({ label, options }: OpenStep, { clock }: Runtime, controller: AbortController) {
-  const { timeout } = options;
-  if (timeout === undefined) return { promise: new Promise<never>(() => undefined), cancel: () => undefined };
-  let cancel: () => void = () => undefined;
-  const promise = new Promise<never>((_, reject) => {
-    cancel = clock.after(durationMs(timeout), () => {
-      const error = new SlctError("timeout", `${label} took longer than ${timeout}`);
-      // First, so that what the step throws because it is aborted does not count.
-      reject(error);
-      controller.abort(error);
+/** How long an attempt may take, and how long it may be silent. */
+class Limits {
+  /** Rejects when the attempt is beyond one. */
+  readonly exceeded: Promise<never>;
+  /** It has said that it is alive. */
+  heard: () => void = () => undefined;
+  #cancel: (() => void)[] = [];
+
+  constructor(
+    { label, options }: OpenStep,
+    { clock }: Runtime,
+    controller: AbortController,
+    said: () => Json | undefined,
+  ) {
+    const { timeout, heartbeat } = options;
+    this.exceeded = new Promise<never>((_, reject) => {
+      const set = (limit: Duration, kind: "step" | "heartbeat", what: string) =>
+        clock.after(durationMs(limit), () => {
+          const details = { Kind: kind, Details: said() ?? null };
+          const error = new SlctError("timeout", `${label} ${what} longer than ${limit}`, { details });
+          // First, so that what the step throws because it is aborted does not count.
+          reject(error);
+          controller.abort(error);
+        });
+      if (timeout !== undefined) this.#cancel.push(set(timeout, "step", "took"));
+      if (heartbeat === undefined) return;
+      let cancel = set(heartbeat, "heartbeat", "was silent for");
+      this.#cancel.push(() => cancel());
+      this.heard = () => {
+        cancel();
+        cancel = set(heartbeat, "heartbeat", "was silent for");
+      };
     });
-  });
-  promise.catch(() => undefined);
-  return { promise, cancel };
+    this.exceeded.catch(() => undefined);
+  }
+
+  end(): void {
+    this.heard = () => undefined;
+    for (const cancel of this.#cancel) cancel();
+  }
 }
 
 /** @throws Failure: another attempt would give no JSON either */
