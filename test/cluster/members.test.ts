@@ -126,7 +126,7 @@ it("creates, meetings and polls work through every node, and the replicas agree"
   }
   expect(handedOut.sort()).toEqual(Array.from({ length: 9 }, (_, n) => `s${n}`));
   expect(new Set(await hashes()).size).toBe(1);
-}, 30_000);
+});
 
 it("a leader that is cut off costs those behind it an answer, and nobody a value", async () => {
   await begun();
@@ -163,7 +163,7 @@ it("a leader that is cut off costs those behind it an answer, and nobody a value
     expect(own).toHaveLength(60);
   }
   expect(new Set(await hashes()).size).toBe(1);
-}, 30_000);
+});
 
 it("a node that starts again has what it acknowledged, and answers for nothing of its earlier run", async () => {
   await begun();
@@ -177,7 +177,7 @@ it("a node that starts again has what it acknowledged, and answers for nothing o
   expect(Array.from({ length: 9 }, (_, n) => nodeAt(0).state(`s${n}`)?.state.id)).not.toContain(undefined);
   expect(await endOf(nodeAt(0).submit(send("plain", "x")))).toBe("refused not_ready");
   expect(new Set(await hashes()).size).toBe(1);
-}, 30_000);
+});
 
 async function endOfWait(wait: Promise<{ kind: string }>): Promise<string> {
   return wait.then(
@@ -192,7 +192,7 @@ it("I18 a directory that was in use is not begun anew without its identity", asy
   nodes = nodes.slice(1);
   rmSync(join(root, "n1", "identity.json"));
   await expect(open("n1")).rejects.toThrow("has a log, but its identity.json is missing");
-}, 30_000);
+});
 
 it("without a quorum everything is answered in bounded time", async () => {
   await begun();
@@ -212,4 +212,4 @@ it("without a quorum everything is answered in bounded time", async () => {
   expect(performance.now() - lateMs).toBeLessThan(500);
   await nodeAt(0).fresh({ stale: true, minIndex: 0 });
   nodes.length = 1;
-}, 30_000);
+});

@@ -114,7 +114,7 @@ describe("growing", () => {
     expect(shown.nodes.map(({ id, voter, peer }) => [id, voter, peer])).toEqual(
       ["n1", "n2", "n3", "n4"].map((id) => [id, true, `${id}:1`]),
     );
-  }, 20_000);
+  });
 
   it("a member that is not there yet stays a learner, costs no quorum, and is shown", async () => {
     const leads = await leader();
@@ -123,7 +123,7 @@ describe("growing", () => {
     await write(leads, "two of three");
     const { nodes: shown } = await node(leads).cluster();
     expect(shown.find(({ id }) => id === "n4")).toMatchObject({ voter: false, reachable: false, appliedIndex: 0 });
-  }, 20_000);
+  });
 
   it("one that joined starts again without being told anything", async () => {
     await leader();
@@ -134,7 +134,7 @@ describe("growing", () => {
     await until(() => node("n4").ready());
     await write("n4", "again");
     expect((await hashes()).size).toBe(1);
-  }, 20_000);
+  });
 });
 
 describe("shrinking", () => {
@@ -151,7 +151,7 @@ describe("shrinking", () => {
     expect((await node(other).cluster()).removed).toEqual([leads]);
     await expect(open(leads)).rejects.toThrow("was removed from the cluster");
     expect(await end(node(other).change(add(leads)))).toBe("exists");
-  }, 20_000);
+  });
 
   it("a node that was down while it was removed is told when it comes back", async () => {
     const leads = await leader();
@@ -160,7 +160,7 @@ describe("shrinking", () => {
     expect(await end(node(leads).change(remove(down)))).toBe("changed");
     await open(down);
     await until(() => removed.includes(down));
-  }, 20_000);
+  });
 
   it("the first three go one by one after two have come, and all is there", async () => {
     await leader();
@@ -176,7 +176,7 @@ describe("shrinking", () => {
     expect(voters("n5")).toEqual(["n4", "n5"]);
     expect(node("n5").chan("c9")).toBeDefined();
     expect((await hashes()).size).toBe(1);
-  }, 30_000);
+  });
 
   it("what a removed node was asked for ends at once, to be asked elsewhere", async () => {
     const leads = await leader();
@@ -191,7 +191,7 @@ describe("shrinking", () => {
     network.heal();
     expect(await asked).toMatch(/timeout|no_leader/);
     await until(() => removed.includes(gone));
-  }, 20_000);
+  });
 
   it("what a removed node had parked is gone with it", async () => {
     const leads = await leader();
@@ -207,7 +207,7 @@ describe("shrinking", () => {
     expect(demands()).toBe(before);
     await close(gone);
     expect((await wait).kind).toBe("withdrawn");
-  }, 20_000);
+  });
 });
 
 describe("what is refused, and what repeats", () => {
@@ -226,7 +226,7 @@ describe("what is refused, and what repeats", () => {
     expect(await end(node(other).change(remove("n4")))).toBe("changed");
     expect(await end(node(other).change(remove("n4")))).toBe("same");
     expect(await end(node(other).change(add("n4")))).toBe("exists");
-  }, 20_000);
+  });
 
   it("a removal that would leave no majority that answers", async () => {
     const leads = await leader();
@@ -238,7 +238,7 @@ describe("what is refused, and what repeats", () => {
     expect(await end(node(leads).change(remove(other)))).toBe("changed");
     await close(other);
     expect(await end(node(leads).change(remove(leads)))).toBe("busy");
-  }, 20_000);
+  });
 
   it("nothing without a leader, and the same request asked twice at once is one", async () => {
     await leader();
@@ -251,7 +251,7 @@ describe("what is refused, and what repeats", () => {
     await until(() => [...nodes.values()].every(({ parts }) => parts.raft.leader === null));
     expect(await end(node("n1").change(remove("n2")))).toBe("no_leader");
     network.heal();
-  }, 20_000);
+  });
 });
 
 describe("handing over", () => {
@@ -262,7 +262,7 @@ describe("handing over", () => {
     expect(await leader()).toBe(other);
     expect(await end(node(other).change(transfer(leads)))).toBe("changed");
     expect(await leader()).toBe(leads);
-  }, 20_000);
+  });
 
   it("to one that is cut off is given up, and nothing is lost meanwhile", async () => {
     const leads = await leader();
@@ -275,7 +275,7 @@ describe("handing over", () => {
     expect(await asked).toBe("not_ready");
     expect((await written).every(({ outcome }) => outcome.ok)).toBe(true);
     network.heal();
-  }, 20_000);
+  });
 
   it("before the end: writes through the others go on without an election", async () => {
     const leads = await leader();
@@ -286,5 +286,5 @@ describe("handing over", () => {
     await close(leads);
     await write(other, "at once");
     expect(node(other).parts.raft.term).toBe(term + 1);
-  }, 20_000);
+  });
 });

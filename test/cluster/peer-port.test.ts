@@ -61,6 +61,15 @@ describe("the peer port", () => {
     expect(a.peers.stats().rejected).toBeGreaterThan(0);
   });
 
+  it("I18 refuses a node of another cluster, whatever else it says", async () => {
+    const a = await alone();
+    for (const change of [{}, { "slct-lane": "bulk" }, { "slct-epoch": "9" }]) {
+      const { answer } = await exchange(a.peers.port, head(hello({ ...change, "slct-cluster": "other" })));
+      expect(answer).toMatch(/^HTTP\/1\.1 412 /);
+    }
+    expect(a.links).toEqual([]);
+  });
+
   it("answers an ordinary HTTP client with 4xx", async () => {
     const a = await alone();
     const sent = request({ port: a.peers.port, host: "127.0.0.1", method: "PUT", path: "/state/x" });

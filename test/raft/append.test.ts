@@ -64,6 +64,7 @@ describe("E: append and log matching, the follower", () => {
   test("E5 entries from below the commit index are answered at the commit index", () => {
     const node = new TestNode({ terms: [1, 1, 1, 1], commit: 3 });
     expect(node.step(appendEntries(1, [1, 1], [1])).map(brief)).toEqual(["n1>n2 t1 AEr ok 3"]);
+    expect(node.terms).toEqual([1, 1, 1, 1]);
     node.restart({ appliedIndex: 3 });
     node.disk.compact(3);
     expect(node.step(appendEntries(1, [1, 1], [1])).map(brief)).toEqual(["n1>n2 t1 AEr ok 3"]);

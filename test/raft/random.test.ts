@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Simulation } from "./simulation.js";
 
-const seeds = 800;
+const seeds = 250;
 const stepsPerSeed = 6000;
 
 function run(seed: number): Simulation {

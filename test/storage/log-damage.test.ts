@@ -67,7 +67,7 @@ describe("one flipped bit", () => {
     async ({ closed }) => {
       const origin = await written({ closed });
       const counts = { refused: 0, exact: 0 };
-      for (let seed = 0; seed < 1500; seed++) {
+      for (let seed = 0; seed < 700; seed++) {
         const random = new Random(seed);
         const files = origin.files.crash({ synced: false });
         const paths = segments(files);
@@ -78,7 +78,7 @@ describe("one flipped bit", () => {
         counts[await expectNoLoss(files, origin.model, `seed ${seed}: ${path}, bit ${bit}`)]++;
       }
       // Some bits are padding, or what an earlier use of the file left.
-      expect(counts.refused).toBeGreaterThan(400);
+      expect(counts.refused).toBeGreaterThan(180);
     },
   );
 
@@ -98,7 +98,7 @@ describe("one flipped bit", () => {
 describe("many changed bytes", () => {
   test("in what a mark stands behind are refused or harmless", async () => {
     const origin = await written({ closed: true });
-    for (let seed = 0; seed < 600; seed++) {
+    for (let seed = 0; seed < 400; seed++) {
       const random = new Random(seed);
       const files = origin.files.crash({ synced: false });
       const paths = segments(files);

@@ -81,5 +81,5 @@ describe("a write that fails with EIO", () => {
     const acked = ackedOf(ended);
     expect(acked.length).toBeGreaterThan(10);
     await expectLog(path, acked.at(-1) ?? 0);
-  }, 30_000);
+  });
 });

@@ -55,7 +55,7 @@ beforeAll(async () => {
   for (let index = batches + 1; index <= 2 * batches; index++) await write(second, index, recordsMax / 4);
   await copyTo(dir, join(root, "crashed"));
   await second.close();
-}, 30_000);
+});
 afterAll(() => rm(root, { recursive: true }));
 
 type Verdict = "refused at opening" | "found when read" | "found when checked" | "exact";
