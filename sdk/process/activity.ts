@@ -91,7 +91,7 @@ export function implement<Input, Output>(
   activity: Activity<Input, Output>,
   run: (input: Input, context: ActivityContext) => Promise<Output | Pending> | Output | Pending,
 ): Implementation {
-  return { activity: activity as Activity<never, unknown>, run };
+  return { activity: activity, run };
 }
 
 /** One process for each queue. @throws Error for an activity that is there twice */
@@ -104,7 +104,7 @@ export function queuesOf(implementations: readonly Implementation[]): readonly P
     queues.set(queue, known.set(name, one));
   }
   return [...queues].map(([queue, known]) =>
-    process<never, Json>(queue, { version }, (p, task) => perform(p, task as Task, known)),
+    process<never, Json>(queue, { version }, (p, task) => perform(p, task, known)),
   );
 }
 

@@ -159,7 +159,7 @@ describe("heartbeats", () => {
       return silent(a);
     };
     const first = cluster.worker({ activities: [implement(retried, run)], lease: "30s" });
-    const { result } = await start((p) => p.call(retried, null));
+    const { result } = await start(async (p) => p.call(retried, null));
     await until(() => context !== undefined);
     for (let n = 0; n < 3; n++) {
       await pass(8_000);
