@@ -41,12 +41,14 @@ interface Source {
   decided: number;
   /** Those of them that were refused, oldest first; the others were taken. */
   readonly refused: Map<number, FinalReason>;
-  /** Came while leadership was being handed over. Bounded by what the origin may have open. */
+  /** Came while leadership was being handed over. */
   held: Forward[];
 }
 
 /** Refused numbers remembered per source. Beyond it the oldest are forgotten, and their repetition is not answered. */
 const refusedMax = 16_384;
+/** Bytes held while leadership is handed over, of all sources; beyond it is refused. */
+const heldBytesMax = 64 * 1024 * 1024;
 /** Entries committed and not yet applied beyond which nothing more is taken: a second's work, or some. */
 const unappliedMax = 16_384;
 
@@ -54,6 +56,7 @@ export class Intake {
   readonly #options: IntakeOptions;
   #term: Term = 0;
   readonly #sources = new Map<string, Source>();
+  #heldBytes = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -78,9 +81,10 @@ export class Intake {
       if (source.origin === origin) this.#tell(source, [...source.refused.keys()]);
   }
 
-  /** Called with every tick: nobody took over, so what was held is taken after all. */
+  /** Called with every tick: nobody took over, so what was held is taken after all. Or somebody did: it is forgotten. */
   release(): void {
-    if (!this.#leads()) return;
+    this.#heldBytes = 0;
+    if (!this.#leads()) return this.#sources.clear();
     for (const source of this.#sources.values()) {
       const held = source.held;
       source.held = [];
@@ -106,8 +110,15 @@ export class Intake {
     );
     failpoint("intake.after-propose");
     if (proposed.ok) return;
-    if (proposed.reason === "transferring") source.held.push(...admitted);
+    if (proposed.reason === "transferring") this.#hold(source, admitted);
     else this.#refuse(source, admitted, "overloaded");
+  }
+
+  #hold(source: Source, batch: readonly Forward[]): void {
+    const bytes = batch.reduce((sum, { data }) => sum + data.length, 0);
+    if (this.#heldBytes + bytes > heldBytesMax) return this.#refuse(source, batch, "overloaded");
+    this.#heldBytes += bytes;
+    source.held.push(...batch);
   }
 
   /** What `limit` leaves; the rest is refused. */
@@ -151,6 +162,7 @@ export class Intake {
     if (term !== this.#term) {
       this.#term = term;
       this.#sources.clear();
+      this.#heldBytes = 0;
     }
     const key = `${origin}\0${epoch}`;
     const source = this.#sources.get(key) ?? { origin, epoch, decided: 0, refused: new Map(), held: [] };

@@ -223,6 +223,26 @@ describe("while leadership is handed over", () => {
     expect(n1.applied).toEqual(n3.applied);
   });
 
+  it("no more is held than there is room for", () => {
+    const { mesh, n1 } = trio();
+    mesh.isolate("n3");
+    n1.raft.transferTo("n3");
+    const refused = () =>
+      mesh.sent.flatMap(({ frame }) => (frame.kind === "refused" ? [[frame.reason, ...frame.seqs]] : []));
+    const large = (seq: number) => ({ seq, data: Buffer.concat([forward(seq).data, Buffer.alloc(33 << 20)]) });
+    n1.intake.accept("n2", 9, 1, [large(1)]);
+    n1.intake.accept("n2", 9, 1, [large(2)]);
+    expect(refused()).toEqual([["overloaded", 2]]);
+    // Held again, once.
+    n1.intake.release();
+    n1.intake.accept("n2", 9, 1, [large(3), forward(4)]);
+    n1.intake.accept("n2", 9, 1, [forward(5)]);
+    expect(refused()).toEqual([
+      ["overloaded", 2],
+      ["overloaded", 3, 4],
+    ]);
+  });
+
   it("and nobody takes over, what was held is taken after all", async () => {
     const { mesh, n1, n2 } = trio();
     mesh.isolate("n3");
