@@ -22,6 +22,9 @@ export const faultClasses = [
   "crash",
   "pause",
   "clock",
+  "members",
+  "transfer",
+  "compaction",
   "buggify",
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
@@ -61,13 +64,14 @@ export interface DiskConfig {
   readonly full: Rate;
   readonly rot: Rate;
   readonly flushEntries: number;
-  /** The log is cut below what is flushed. */
-  readonly compacts: boolean;
 }
 
 export interface SimConfig {
   readonly seed: number;
+  /** In the cluster at the beginning. */
   readonly nodes: number;
+  /** Nodes with empty disks, which may join. */
+  readonly spares: number;
   readonly clients: number;
   /** Requests of all clients together. */
   readonly requests: number;
@@ -97,8 +101,13 @@ export interface SimConfig {
   readonly disk: DiskConfig;
   readonly crash: Rate;
   readonly pause: Rate;
+  /** A spare node joins, or one is removed. */
+  readonly change: Rate;
+  readonly transfer: Rate;
+  /** Bytes of entries that stay in the log below what is flushed. */
+  readonly logTailBytes: number;
   readonly clockStep: Rate & { readonly byMs: number };
-  /** One for each node. */
+  /** One for each node, spare ones behind. */
   readonly clocks: readonly ClockConfig[];
   /** A site that is armed fires with this chance at each pass; 0: none is armed. */
   readonly buggify: number;
@@ -110,9 +119,9 @@ export function drawConfig(seed: number): SimConfig {
   const has = (one: FaultClass): boolean => classes.has(one);
   const nodes = random.of([1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7]);
   const tickMs = random.of([50, 100, 100]);
+  const spares = has("members") ? random.of([1, 2, 3]) : 0;
   return {
-    seed,
-    nodes,
+    ...{ seed, nodes, spares },
     clients: random.of([1, 2, 4, 8]),
     requests: random.of([100, 200, 400, 800]),
     thinkMs: random.of([20, 100, 300, 1000]),
@@ -134,7 +143,10 @@ export function drawConfig(seed: number): SimConfig {
       ...drawRate(random, has("clock"), [3_000, 60_000], [0, 0]),
       byMs: random.of([100, 5_000, 600_000]),
     },
-    clocks: Array.from({ length: nodes }, () => drawClock(random, has("clock"))),
+    change: drawRate(random, has("members"), [2_000, 20_000], [0, 0]),
+    transfer: drawRate(random, has("transfer"), [1_000, 20_000], [0, 0]),
+    logTailBytes: has("compaction") ? random.of([0, 0, 1_000, 10_000]) : 1 << 26,
+    clocks: Array.from({ length: nodes + spares }, () => drawClock(random, has("clock"))),
     buggify: has("buggify") ? random.of([0.01, 0.05, 0.25]) : 0,
   };
 }
@@ -222,7 +234,6 @@ function drawDisk(random: Random, has: (one: FaultClass) => boolean): DiskConfig
     full: drawRate(random, has("diskFull"), [5_000, 60_000], [1_000, 20_000]),
     rot: drawRate(random, has("rot"), [10_000, 60_000], [0, 0]),
     flushEntries: random.of([1, 10, 50, 1_000]),
-    compacts: false,
   };
 }
 

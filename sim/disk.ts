@@ -12,6 +12,7 @@ import { invariant } from "../src/invariant.js";
 import { drawAt, exponential, streamSeed } from "./random.js";
 import type { DiskConfig } from "./config.js";
 import type { Event, Loop } from "./loop.js";
+import type { Arrived } from "./snapshots.js";
 
 export interface Batch {
   readonly hardState?: HardState;
@@ -31,6 +32,11 @@ export class Disk {
   /** Flushed records, and the entry they reflect. */
   readonly records = new Map<string, unknown>();
   mark: { index: Index; term: Term } = { index: 0, term: 0 };
+  /** A snapshot that arrives, and the wish to install it. */
+  arrived: Arrived | undefined;
+  intent: { readonly index: Index; readonly term: Term } | undefined;
+  /** The node knows that it was removed: it does not start any more. */
+  isRemoved = false;
   /** An entry whose record is not what was written: reading it fails, and so does every start. */
   rottenIndex: Index | undefined;
   /** The next write fails. `landed`: it is there nevertheless. */
@@ -159,9 +165,16 @@ export class SimLog implements LogStore {
     });
   }
 
-  compact(index: Index): Promise<void> {
+  compact(index: Index, tailBytes = 0): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#host.config.compacts) this.#disk.compact(index);
+    let to = Math.min(index, this.#disk.lastIndex);
+    let bytes = 0;
+    while (to > this.#disk.cut.index) {
+      bytes += this.#disk.entries[to - this.#disk.cut.index - 1]?.data.length ?? 0;
+      if (bytes > tailBytes) break;
+      to -= 1;
+    }
+    this.#disk.compact(to);
     return Promise.resolve();
   }
 

@@ -2,10 +2,12 @@
  * Who makes the faults: draws them, or takes them from a schedule, and carries them out.
  */
 import type { NodeId } from "../raft/types.js";
+import { addressOf } from "./address.js";
 import type { Rate, SimConfig } from "./config.js";
 import type { Loop } from "./loop.js";
 import type { Network } from "./network.js";
 import type { SimNode } from "./node.js";
+import type { Operator } from "./operator.js";
 import { Random, streamSeed } from "./random.js";
 import type { Schedule, TimedFault } from "./schedule.js";
 import type { Trace } from "./trace.js";
@@ -17,6 +19,7 @@ export interface Victims {
   readonly network: Network;
   readonly nodes: readonly SimNode[];
   readonly schedule: Schedule;
+  readonly operator: Operator;
 }
 
 export class Nemesis {
@@ -40,6 +43,7 @@ export class Nemesis {
   /** No more faults, and those under way are over: nodes are started, links heal. */
   stop(): void {
     this.#stopped = true;
+    this.#victims.operator.stop();
     for (const end of [...this.#ends]) end();
     this.#victims.network.calm();
     for (const { disk } of this.#victims.nodes) {
@@ -82,6 +86,8 @@ export class Nemesis {
     this.#recur("diskFull", disk.full, (random, atMs) => ({
       ...{ kind: "diskFull", atMs, node: this.#pick(random), forMs: random.exponential(disk.full.forMs) },
     }));
+    this.#recur("change", config.change, (random, atMs) => this.#drawChange(random, atMs));
+    this.#recur("transfer", config.transfer, (random, atMs) => ({ kind: "transfer", atMs, node: this.#any(random) }));
     this.#recur("rot", disk.rot, (random, atMs) => ({ kind: "rot", atMs, node: this.#pick(random) }));
   }
 
@@ -137,6 +143,12 @@ export class Nemesis {
         return this.#failDisk(fault);
       case "rot":
         return this.#rot(fault);
+      case "join":
+        return this.#join(fault.node);
+      case "remove":
+      case "transfer":
+        this.#victims.operator.request({ kind: fault.kind, id: fault.node });
+        return true;
     }
   }
 
@@ -180,6 +192,23 @@ export class Nemesis {
     if (disk.isRotten || rotten >= Math.floor((nodes.length - 1) / 2) || disk.entries.length === 0) return false;
     disk.rottenIndex = disk.cut.index + Math.ceil(disk.entries.length / 2);
     return true;
+  }
+
+  #join(id: NodeId): boolean {
+    const node = this.#node(id);
+    if (node.disk.isRemoved || node.disk.epoch > 0) return false;
+    node.start();
+    this.#victims.operator.request({ kind: "add", ...addressOf(id) });
+    return true;
+  }
+
+  /** Nodes that are removed never come back, so some spare one joins for most of them. */
+  #drawChange(random: Random, atMs: number): TimedFault {
+    const { nodes, config } = this.#victims;
+    const spare = nodes.find(({ number, disk }) => number >= config.nodes && disk.epoch === 0);
+    const joins = random.chance(0.6);
+    const any = this.#any(random);
+    return spare !== undefined && joins ? { kind: "join", atMs, node: spare.id } : { kind: "remove", atMs, node: any };
   }
 
   #later(delayMs: number, end: () => void): void {
@@ -226,6 +255,10 @@ export class Nemesis {
     const any = random.any(nodes) as SimNode;
     const leader = leads ? nodes.find(({ raft }) => raft?.role === "leader") : undefined;
     return (leader ?? any).id;
+  }
+
+  #any(random: Random): NodeId {
+    return (random.any(this.#victims.nodes) as SimNode).id;
   }
 
   #node(id: NodeId): SimNode {

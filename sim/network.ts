@@ -4,47 +4,15 @@
  * A connection delivers in order and loses only what is under way when it breaks; the sender hears when it is up anew. For
  * Raft messages, which must survive anything, it is worse on demand: they are lost, repeated and overtake each other.
  */
-import type { Frame, PeersHandler } from "../cluster/types.js";
+import type { Frame } from "../cluster/types.js";
+import { Circle } from "./circle.js";
 import type { Message, NodeId } from "../raft/types.js";
 import type { NetworkConfig } from "./config.js";
+import { copyOf, laneOf, newLink, type Host, type Lane, type Link } from "./link.js";
 import type { Loop } from "./loop.js";
 import { drawAt, exponential, mix, streamSeed } from "./random.js";
 import type { Schedule } from "./schedule.js";
-
-/** A node, as far as the network has to do with it. */
-export interface Host {
-  readonly id: NodeId;
-  /** Its place among all nodes. */
-  readonly number: number;
-  /** Number of its process; undefined while there is none. */
-  readonly life: number | undefined;
-  readonly handler: PeersHandler | undefined;
-  /** Runs in the node as soon as it can, if that process still lives. */
-  enter(life: number, run: () => void): void;
-}
-
-type Lane = "control" | "bulk";
-
-interface Link {
-  readonly number: number;
-  readonly from: Host;
-  readonly to: Host;
-  readonly lane: Lane;
-  up: boolean;
-  /** Grows when it breaks: what belongs to an earlier one is lost. */
-  generation: number;
-  /** Process of the receiver that accepted it. */
-  toLife: number | undefined;
-  dialing: boolean;
-  dials: number;
-  sent: number;
-  underWay: number;
-  /** Arrival of the last frame: the next one may not overtake it. */
-  lastAtMs: number;
-  cloggedUntilMs: number;
-  /** Frames that wait for a cut to heal. */
-  held: { readonly frame: Frame; readonly generation: number }[];
-}
+import { pull } from "./stream.js";
 
 const dialMs = { least: 2, mean: 100 };
 
@@ -55,10 +23,13 @@ export class Network {
   readonly #hosts: readonly Host[];
   readonly #byId: ReadonlyMap<NodeId, Host>;
   readonly #links: Link[] = [];
+  readonly #circle = new Circle();
   /** Cuts that lie over each direction. */
   readonly #cuts: number[];
   readonly #seed: number;
   #isCalm = false;
+  #pulled = 0;
+  readonly #breaksStream: (by: Host) => boolean;
   /** Called for every Raft message that leaves a node, delivered or not. */
   readonly #onSent: (from: Host, message: Message) => void;
   readonly #onDelivered: (from: Host, to: Host, frame: Frame) => void;
@@ -69,6 +40,8 @@ export class Network {
     readonly seed: number;
     readonly schedule: Schedule;
     readonly hosts: readonly Host[];
+    /** A stream that this node pulls breaks off now. */
+    readonly breaksStream: (by: Host) => boolean;
     readonly onSent: (from: Host, message: Message) => void;
     readonly onDelivered: (from: Host, to: Host, frame: Frame) => void;
   }) {
@@ -79,6 +52,7 @@ export class Network {
     this.#seed = streamSeed(options.seed, "network");
     this.#hosts = hosts;
     this.#byId = new Map(hosts.map((host) => [host.id, host]));
+    this.#breaksStream = options.breaksStream;
     this.#onSent = options.onSent;
     this.#onDelivered = options.onDelivered;
     this.#cuts = hosts.flatMap(() => hosts.map(() => 0));
@@ -114,6 +88,27 @@ export class Network {
     this.#carry(link, copy, { delayMs, ordered: frame.kind !== "raft" || !this.#config.reorder });
   }
 
+  /** The process of `host` keeps connections to `members` from now on, and no longer lets in `removed`. */
+  setMembers(host: Host, members: readonly NodeId[], removed: readonly NodeId[]): void {
+    this.#circle.set(host, members, removed);
+    for (const link of this.#links) {
+      if (link.from === host && this.#circle.wants(host, link.to)) this.#dial(link);
+      else if (link.from === host || (link.to === host && removed.includes(link.from.id))) this.#break(link);
+    }
+  }
+
+  /** The stream at `path` of another node. */
+  pull(by: Host, fromId: NodeId, path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const seed = streamSeed(this.#seed, "streams");
+    const network = {
+      loop: this.#loop,
+      latencyMs: () => this.#latencyMs(drawAt(seed, ++this.#pulled)),
+      isCut: (a: Host, b: Host) => this.#isBlocked(a, b) || this.#isBlocked(b, a),
+      breaks: () => this.#breaksStream(by),
+    };
+    return pull(network, { by, from: this.#byId.get(fromId) ?? by, path, signal });
+  }
+
   isUp(from: Host, toId: NodeId): boolean {
     const to = this.#byId.get(toId);
     return to !== undefined && this.#link(from, to, "control").up;
@@ -126,10 +121,12 @@ export class Network {
 
   /** The process of `host` is gone. `polite`: what it had sent arrives, and the others learn of it at once. */
   stopped(host: Host, polite: boolean): void {
+    this.#circle.forget(host);
     for (const link of this.#links) {
       if (link.from === host) {
         link.up = false;
         if (!polite) link.generation += 1;
+        this.#circle.gone(link.to, host);
       } else if (link.to === host && link.up) {
         const { generation } = link;
         const noticeMs = polite ? this.#config.latencyMinMs : this.#config.silentMs;
@@ -205,7 +202,7 @@ export class Network {
   }
 
   #dial(link: Link): void {
-    if (link.dialing || link.from === link.to) return;
+    if (link.dialing || link.from === link.to || !this.#circle.wants(link.from, link.to)) return;
     link.dialing = true;
     link.dials += 1;
     const draw = drawAt(mix(this.#seed, link.number + 1_000), link.dials);
@@ -220,11 +217,14 @@ export class Network {
     if (from.life === undefined || to.life === undefined) return;
     if (link.up && link.toLife === to.life) return;
     // Tried again when it heals.
-    if (this.#isCut(link)) return;
+    if (this.#isCut(link) || !this.#circle.wants(from, to)) return;
+    if (this.#circle.bans(to, from)) return from.enter(from.life, () => from.handler?.onBanned(to.id, "removed"));
     link.up = true;
     link.generation += 1;
     link.toLife = to.life;
     link.held = [];
+    this.#circle.called(to, from);
+    for (const back of this.#links) if (back.from === to && back.to === from && !back.up) this.#dial(back);
     from.enter(from.life, () => from.handler?.onLink(to.id));
   }
 
@@ -233,6 +233,7 @@ export class Network {
     link.up = false;
     link.generation += 1;
     link.held = [];
+    if (link.lane === "control") this.#circle.gone(link.to, link.from);
     this.#dial(link);
   }
 
@@ -263,30 +264,4 @@ export class Network {
   #link(from: Host, to: Host, lane: Lane): Link {
     return this.#links[2 * (from.number * this.#hosts.length + to.number) + (lane === "bulk" ? 1 : 0)] as Link;
   }
-}
-
-function newLink(number: number, from: Host, to: Host, lane: Lane): Link {
-  return {
-    ...{ number, from, to, lane, up: false, generation: 0, toLife: undefined, dialing: false, dials: 0 },
-    ...{ sent: 0, underWay: 0, lastAtMs: 0, cloggedUntilMs: 0, held: [] },
-  };
-}
-
-/** As in cluster/peers.ts. */
-function laneOf(frame: Frame): Lane {
-  if (frame.kind === "forward") return "bulk";
-  return frame.kind === "raft" && frame.message.type === "AppendEntries" && frame.message.entries.length > 0
-    ? "bulk"
-    : "control";
-}
-
-/** Bytes that somebody may still write to are not shared between nodes. */
-function copyOf(frame: Frame): Frame {
-  if (frame.kind === "forward") {
-    return { ...frame, proposals: frame.proposals.map(({ seq, data }) => ({ seq, data: new Uint8Array(data) })) };
-  }
-  if (frame.kind !== "raft" || frame.message.type !== "AppendEntries" || frame.message.entries.length === 0)
-    return frame;
-  const entries = frame.message.entries.map((entry) => ({ ...entry, data: new Uint8Array(entry.data) }));
-  return { kind: "raft", message: { ...frame.message, entries } };
 }

@@ -22,6 +22,7 @@ import type { Network } from "./network.js";
 import { drawAt, exponential, mix, Random, streamSeed } from "./random.js";
 import type { RaftChecks } from "./raft-checks.js";
 import type { Reference } from "./reference.js";
+import { install, storageOf } from "./snapshots.js";
 import { SimStore } from "./store.js";
 import { timeOf } from "./time.js";
 import type { Trace } from "./trace.js";
@@ -37,19 +38,12 @@ export interface Surroundings {
   readonly network: () => Network;
   readonly checks: () => RaftChecks;
   readonly reference: Reference;
+  /** A node starts from a snapshot. */
+  readonly onInstalled: (node: SimNode) => void;
 }
 
 const silence = () => undefined;
 const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
-
-const noSnapshot = () => Promise.reject(new Error("there are no snapshots here"));
-const noSnapshots: SnapshotStorage = {
-  incoming: {
-    ...{ open: noSnapshot, add: noSnapshot, complete: noSnapshot },
-    ...{ close: () => Promise.resolve(), discard: () => Promise.resolve() },
-  },
-  intend: silence,
-};
 
 /** One run of the process. */
 interface Process {
@@ -109,15 +103,16 @@ export class SimNode {
     return this.#isPaused;
   }
 
-  /** Starts the process; nothing if it runs, or if its log is damaged: then it refuses to. */
+  /** Starts the process; nothing if it runs, if its log is damaged or if it was removed: then it refuses to. */
   start(): void {
-    if (this.#process !== undefined || this.disk.isRotten) return;
+    if (this.#process !== undefined || this.disk.isRotten || this.disk.isRemoved) return;
     const { loop, config, trace, verdict, checks } = this.#around;
     if (loop.nowMs < this.disk.fullUntilMs) return;
     this.disk.epoch += 1;
     const life = this.disk.epoch;
     if (trace.isKept) trace.line(loop.nowMs, `${this.id} starts, epoch ${life}, log ${this.disk.lastIndex}`);
     trace.note(1, this.number, life);
+    if (install(this.disk)) this.#around.onInstalled(this);
     const log = new SimLog(this.disk, {
       ...{ loop, config: config.disk, seed: mix(config.seed, this.number) },
       onAppend: (batch) => verdict.guard(() => checks().appending(this, batch)),
@@ -184,6 +179,7 @@ export class SimNode {
     return new SimStore(this.disk, {
       ...{ loop, flushEntries: config.disk.flushEntries },
       flushMs: () => exponential(5 * config.disk.latencyMeanMs, drawAt(seed, ++flushes)),
+      complete: (run) => this.enter(life, run),
       onAdvanced: (index, term, writes) => {
         verdict.guard(() => {
           checks().applying(this, index, term);
@@ -205,7 +201,7 @@ export class SimNode {
     const random = new Random(streamSeed(mix(config.seed, this.number), `raft ${life}`));
     const identity = {
       ...{ clusterId: "sim", nodeId: this.id, instance: `instance-${this.id}`, epoch: life },
-      members: this.#nodeConfig.members,
+      members: this.#nodeConfig.join ? [] : this.#nodeConfig.members,
     };
     const secret = new Random(streamSeed(config.seed, `secret ${this.number} ${life}`));
     process.member = await startNode(
@@ -228,6 +224,8 @@ export class SimNode {
           throw new Error("no callback is called here");
         },
         onFatal: (error) => this.#fail(life, error),
+        onRestart: () => this.#restart(process),
+        onRemoved: () => this.#leave(life),
         openLinks: ({ handler }) => {
           process.handler = handler;
           return Promise.resolve({
@@ -236,19 +234,54 @@ export class SimNode {
               verdict.guard(() => network().send(this, to, frame));
             },
             isUp: (to) => network().isUp(this, to),
-            setMembers: () => undefined,
-            pull: () => {
-              throw new Error("there are no streams here");
+            setMembers: (members, removed) => {
+              if (this.#process !== process) return;
+              const ids = members.map(({ id }) => id).filter((id) => id !== this.id);
+              network().setMembers(this, ids, removed);
             },
+            pull: (from, path, signal) => network().pull(this, from, path, signal),
             queuedBytes: () => 0,
             close: () => Promise.resolve(),
           });
         },
       },
-      { identity, instances: this.disk.instances, log, store, machine, needsSnapshot: false, snapshots: noSnapshots },
+      {
+        ...{ identity, instances: this.disk.instances, log, store, machine, needsSnapshot: false },
+        snapshots: this.#openSnapshots(life),
+      },
     );
     process.raft = process.member.parts.raft;
     checks().started(this);
+  }
+
+  #openSnapshots(life: number): SnapshotStorage {
+    const { loop, config } = this.#around;
+    const seed = streamSeed(mix(config.seed, this.number), `incoming ${life}`);
+    let writes = 0;
+    const write = (): Promise<void> =>
+      new Promise((resolve) => {
+        const ms = exponential(config.disk.latencyMeanMs, drawAt(seed, ++writes));
+        loop.after(ms, () => this.enter(life, resolve));
+      });
+    return storageOf(this.disk, write);
+  }
+
+  /** As cluster/seat.ts: the member is closed and opened again, which installs the snapshot. */
+  #restart(process: Process): void {
+    const reopen = (): void => {
+      if (this.#process !== process) return;
+      this.crash({ write: "kept", polite: true });
+      this.start();
+    };
+    process.member?.close().then(reopen, (error: unknown) => this.#fail(process.life, error));
+  }
+
+  /** It was removed, and ends for good. */
+  #leave(life: number): void {
+    this.disk.isRemoved = true;
+    this.#around.loop.soon(() => {
+      if (this.life === life) this.crash({ write: "lost", polite: true });
+    });
   }
 
   /** The node gives up. A disk that failed is a reason to; nothing else is. */

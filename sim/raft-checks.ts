@@ -2,11 +2,12 @@
  * The safety properties of Raft (dissertation figure 3.2) and what LogCabin, etcd and openraft check beside them, after
  * every event of a node. The cost follows what changed.
  */
+import { configurationKey } from "../cluster/configuration.js";
 import { decodeConfiguration, votersOf } from "../raft/configuration.js";
 import type { Raft } from "../raft/raft.js";
-import type { Entry, Index, Message, NodeId, Role, Term } from "../raft/types.js";
+import type { Configuration, Entry, Index, Message, NodeId, Role, Term } from "../raft/types.js";
 import type { Batch, Disk } from "./disk.js";
-import { equalBytes } from "./equal.js";
+import { equal, equalBytes } from "./equal.js";
 import { check, Violation } from "./violation.js";
 
 /** A node, as far as these checks have to do with it. */
@@ -36,8 +37,12 @@ export class RaftChecks {
   readonly #votes = new Map<string, NodeId>();
   /** Every entry that ever existed, by index and term, with the term of the one before. */
   readonly #entries = new Map<number, { readonly before: Term; readonly data: Uint8Array }>();
+  /** The last that was committed; none before the first change. */
+  #configuration: Configuration | undefined;
   /** By index; at 0 there is nothing. */
   readonly committed: (Entry | undefined)[] = [undefined];
+  /** The terms in which that happened. */
+  readonly #committedIn: Term[] = [0];
 
   /** @param onCommitted called once for each entry, in order, when it is first known to be committed */
   constructor(nodes: readonly Watched[], onCommitted: (entry: Entry) => void) {
@@ -55,11 +60,24 @@ export class RaftChecks {
     const before = this.#seen.get(node.id);
     const { role, term, commitIndex } = raft;
     check(term >= (before?.durableTerm ?? 0), "monotone term", `${node.id} restarts in ${term}`);
+    check(disk.cut.index <= disk.mark.index, "purged <= snapshot", `${node.id} ${disk.cut.index} > ${disk.mark.index}`);
+    this.#checkInForce(node, raft);
     check(disk.mark.index <= raft.commitIndex, "applied <= commit", `${node.id} ${disk.mark.index} > ${commitIndex}`);
     this.#seen.set(node.id, {
       ...{ role, term, commitIndex, highestTerm: Math.max(term, before?.highestTerm ?? 0) },
       ...{ appliedIndex: disk.mark.index, durableTerm: disk.hardState.currentTerm },
     });
+  }
+
+  /** In force is the last configuration in the log, or that of the records. */
+  #checkInForce({ id, disk }: Watched, raft: Raft): void {
+    const last = disk.entries.findLast(({ index, kind }) => kind !== undefined && index > disk.mark.index);
+    const known =
+      last === undefined
+        ? (disk.records.get(configurationKey) as Configuration | undefined)
+        : decodeConfiguration(last.data);
+    if (known !== undefined && !equal(raft.configuration, known))
+      throw new Violation("configuration in force", `${id} starts with ${votersOf(raft.configuration).join()}`);
   }
 
   /** After anything that may have changed this node. */
@@ -161,6 +179,8 @@ export class RaftChecks {
       const entry = this.#nodes.map(({ disk }) => entryAt(disk, next)).find((one) => one?.term === term);
       if (entry === undefined) throw new Violation("committed is on a durable quorum", `${node.id}: ${next}`);
       this.committed.push(entry);
+      this.#committedIn.push(node.raft?.term ?? 0);
+      if (entry.kind !== undefined) this.#configuration = decodeConfiguration(entry.data);
       this.#onCommitted(entry);
     }
   }
@@ -186,8 +206,13 @@ export class RaftChecks {
     this.#leaders.set(term, node.id);
     const { disk } = node;
     check(disk.hardState.votedFor === node.id, "a leader voted for itself", `${node.id} in ${term}`);
-    check(votersOf(raft.configuration).includes(node.id), "a leader is a voter", `${node.id} in ${term}`);
+    // The one that is removed by an entry that is not known to be committed may be the only one that can win.
+    const electable = [raft.configuration, this.#configuration ?? raft.configuration].flatMap(votersOf);
+    const isElectable = this.#configuration === undefined || electable.includes(node.id);
+    check(isElectable, "a leader is a voter", `${node.id} in ${term}`);
     for (let index = disk.cut.index + 1; index < this.committed.length; index += 1) {
+      // The votes for an earlier term may have been counted late.
+      if ((this.#committedIn[index] ?? 0) >= term) continue;
       const kept = this.committed[index]?.term;
       check(disk.term(index) === kept, "LeaderCompleteness", `${node.id} leads in ${term} without ${index} of ${kept}`);
     }

@@ -1,6 +1,8 @@
 /**
  * All records of the engine, sorted by kind as they are written: what checks would otherwise sort anew after each entry.
  */
+import { configurationKey } from "../cluster/configuration.js";
+import type { Configuration } from "../raft/types.js";
 import { keys } from "../src/select/keys.js";
 import type { Chan, Deadline, Demand, Meta, State, Waiter } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
@@ -18,6 +20,8 @@ export class SortedRecords implements View, Records {
   readonly values = new Map<string, unknown>();
   readonly data = new Map<string, unknown>();
   meta: Meta | undefined;
+  /** Who is in the cluster; none before the first change. */
+  configuration: Configuration | undefined;
   readonly #all = new Map<string, unknown>();
   #writes: [string, unknown][] = [];
 
@@ -29,6 +33,7 @@ export class SortedRecords implements View, Records {
     this.#all.set(key, value);
     this.#writes.push([key, value]);
     if (key === keys.meta) this.meta = value as Meta;
+    else if (key === configurationKey) this.configuration = value as Configuration;
     else this.#kind(key).set(nameOf(key), value);
   }
 

@@ -4,6 +4,7 @@
  * Source: TigerBeetle's "liveness mode" (2023-07-06), reliability 3.3.
  */
 import type { SimConfig } from "./config.js";
+import { drawCore } from "./core.js";
 import { equal } from "./equal.js";
 import type { Loop } from "./loop.js";
 import type { Network } from "./network.js";
@@ -24,6 +25,9 @@ export interface Patients {
   readonly verdict: Verdict;
 }
 
+/** Transfers of snapshots that failed before are begun again after a minute at most. */
+const snapshotsMs = 180_000;
+
 type Asked = "unsent" | "open" | "answered";
 
 export class Recovery {
@@ -35,20 +39,22 @@ export class Recovery {
   readonly #reads = new Map<string, Asked>();
 
   constructor(patients: Patients) {
-    const { config, nodes } = patients;
+    const { config } = patients;
     const random = new Random(streamSeed(config.seed, "core"));
-    const sound = nodes.filter(({ disk }) => !disk.isRotten);
-    const size = Math.floor(nodes.length / 2) + 1;
-    const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
     this.#patients = patients;
     this.#pausesLeader = random.chance(0.5);
-    this.#core = order.slice(0, random.chance(0.5) ? size : nodes.length).map(({ node }) => node);
+    this.#core = drawCore(patients, random);
+  }
+
+  /** The disks that are sound are too few: nothing can be expected. */
+  get isHopeless(): boolean {
+    return this.#core.length === 0;
   }
 
   /** Clocks that were set wrong, requests that time out and timers that wait for a horizon all fit in. */
   get limitMs(): number {
     const { tickMs, electionTicks, requestTimeoutMs, clockStep } = this.#patients.config;
-    return 60 * electionTicks * tickMs + 4 * requestTimeoutMs + 60_000 + 2 * clockStep.byMs;
+    return snapshotsMs + 60 * electionTicks * tickMs + 4 * requestTimeoutMs + 60_000 + 2 * clockStep.byMs;
   }
 
   start(): void {
@@ -73,7 +79,7 @@ export class Recovery {
 
   /** First everybody reads, so that a leader has to be able to without a write; then something is written. */
   isDone(): boolean {
-    if (!this.#core.every((node) => this.#hasRead(node))) return false;
+    if (!this.#members.every((node) => this.#hasRead(node))) return false;
     if (this.#fresh === "unsent") this.#write();
     return this.#fresh === "answered" && this.#problem() === undefined;
   }
@@ -82,7 +88,7 @@ export class Recovery {
   finish(): void {
     const { reference, verdict } = this.#patients;
     if (verdict.violation !== undefined) return;
-    const unread = this.#core.filter((node) => !this.#hasRead(node));
+    const unread = this.#members.filter((node) => !this.#hasRead(node));
     const problem =
       unread.length > 0
         ? `${unread.map(({ id }) => id).join()} cannot read`
@@ -91,20 +97,26 @@ export class Recovery {
           : "a fresh request is not answered";
     if (problem !== undefined) throw new Violation("recovery", `${problem}: ${this.#describe()}`);
     reference.finish();
-    for (const { id, store } of this.#core) {
+    for (const { id, store } of this.#members) {
       const records = [...(store?.records ?? [])].sort(byKey);
       if (!equal(records, [...reference.records.entries()].sort(byKey)))
         throw new Violation("replicas agree", `${id} has other records at the end`);
     }
   }
 
+  /** A change that was under way may have added or removed one. */
+  get #members(): readonly SimNode[] {
+    const { members } = this.#patients.reference.configuration;
+    return this.#core.filter(({ id }) => members.some((one) => one.id === id));
+  }
+
   #problem(): string | undefined {
     const { reference } = this.#patients;
-    const leaders = this.#core.filter(({ raft }) => raft?.role === "leader");
+    const leaders = this.#members.filter(({ raft }) => raft?.role === "leader");
     const leader = leaders[0];
     if (leader === undefined || leaders.length > 1) return `${leaders.length} leaders`;
     const dueMs = leader.clock.wallMs(this.#patients.loop.nowMs) - 5_000;
-    for (const { id, raft, store, member } of this.#core) {
+    for (const { id, raft, store, member } of this.#members) {
       if (raft === undefined || store === undefined || member === undefined) return `${id} does not run`;
       if (raft.leader !== leader.id || raft.term !== leader.raft?.term) return `${id} follows ${raft.leader}`;
       if (store.appliedIndex !== reference.index) return `${id} has applied ${store.appliedIndex}`;
@@ -140,7 +152,7 @@ export class Recovery {
   /** With tiny limits some may be refused. */
   #write(): void {
     const { loop } = this.#patients;
-    const node = this.#core.find(({ member, raft }) => member !== undefined && raft?.leader !== null);
+    const node = this.#members.find(({ member, raft }) => member !== undefined && raft?.leader !== null);
     const { life, member } = node ?? {};
     if (node === undefined || life === undefined || member === undefined) return;
     this.#fresh = "open";

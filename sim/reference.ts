@@ -4,11 +4,14 @@
  * Every node must write the same records for the same entry, and every answer that a client sees must be the one that was
  * found here. Source: reliability 3.4; TigerBeetle's and Jepsen's way to check a log that fixes the order.
  */
+import { applyConfiguration, firstConfiguration } from "../cluster/configuration.js";
+import type { Member } from "../cluster/types.js";
+import { votersOf } from "../raft/configuration.js";
 import { decodeEntry, type Origin } from "../src/codec.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
 import { Machine } from "../src/select/machine.js";
-import type { Entry, Index, Term } from "../raft/types.js";
+import type { Configuration, Entry, Index, Term } from "../raft/types.js";
 import { equal } from "./equal.js";
 import { compareRecords, findDeadline, modelNames } from "./model/compare.js";
 import { checkInvariants } from "./model/invariants.js";
@@ -37,12 +40,22 @@ export class Reference {
   readonly #machine = new Machine(this.records);
   readonly #ledger: Ledger | undefined;
   readonly #replayed: (Replayed | undefined)[] = [undefined];
+  readonly #first: Configuration;
+  /** Changes of the members. */
+  changed = 0;
   #nowMs = 0;
   #lastOrder = -1;
 
-  /** @param options `sentOnce`: no client sends the same value twice, so that values can be counted (D1) */
-  constructor({ sentOnce }: { readonly sentOnce: boolean }) {
+  /** @param options `sentOnce`: no client sends the same value twice, so that values can be counted (D1);
+   * `members`: those at the beginning */
+  constructor({ sentOnce, members }: { readonly sentOnce: boolean; readonly members: readonly Member[] }) {
     this.#ledger = sentOnce ? new Ledger() : undefined;
+    this.#first = firstConfiguration(members);
+  }
+
+  /** As of the last entry. */
+  get configuration(): Configuration {
+    return this.records.configuration ?? this.#first;
   }
 
   get index(): Index {
@@ -61,7 +74,11 @@ export class Reference {
   /** @throws Violation when the engine does what the documents do not allow */
   apply({ index, term, data, kind }: Entry): Replayed {
     const replayed =
-      data.length === 0 || kind !== undefined ? { index, term, writes: [] } : this.#run(index, term, data);
+      kind !== undefined
+        ? this.#configure(index, term, data)
+        : data.length === 0
+          ? { index, term, writes: [] }
+          : this.#run(index, term, data);
     this.#replayed.push(replayed);
     return replayed;
   }
@@ -81,15 +98,33 @@ export class Reference {
   #run(index: Index, term: Term, data: Uint8Array): Replayed {
     const { nowMs, origin, command } = decodeEntry(data);
     this.#nowMs = Math.max(this.#nowMs, nowMs);
+    const applied = this.#perform(index, command);
+    const writes = this.records.takeWrites();
+    this.#checkOrder(index, applied, writes);
+    if (index % wholeEvery === 0) this.#checkWhole();
+    return { index, term, command: { origin, command, applied }, writes };
+  }
+
+  /** As the loop of a node does it: what those had parked that are removed goes with the same entry. */
+  #configure(index: Index, term: Term, data: Uint8Array): Replayed {
+    const { before, after } = applyConfiguration(this.records, data);
+    checkChange(index, before ?? this.#first, after);
+    this.changed += 1;
+    for (const node of after.removed) {
+      if (before?.removed.includes(node) === true) continue;
+      this.#perform(index, { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER });
+    }
+    return { index, term, writes: this.records.takeWrites() };
+  }
+
+  #perform(index: Index, command: Command): Applied {
     const entry = { index, nowMs: this.#nowMs, command };
     const isConfigured = this.records.meta !== undefined || command.kind === "configure";
     const due = command.kind === "expire" ? this.#dueOf(command.keys) : [];
     const applied = this.#machine.apply(entry);
-    const writes = this.records.takeWrites();
-    const replayed = { index, term, command: { origin, command, applied }, writes };
     if (!isConfigured) {
       check(!applied.outcome.ok, "model", `accepted before the settings were there: ${index}`);
-      return replayed;
+      return applied;
     }
     try {
       this.model.apply(entry, {
@@ -104,9 +139,7 @@ export class Reference {
         ? new Violation("model", `${index} ${canon(command)}: ${error.message}`)
         : error;
     }
-    this.#checkOrder(index, applied, writes);
-    if (index % wholeEvery === 0) this.#checkWhole();
-    return replayed;
+    return applied;
   }
 
   #dueOf(wanted: readonly string[]) {
@@ -146,6 +179,16 @@ export class Reference {
     const differences = compareRecords(this.model.world, this.records);
     if (differences.length > 0) throw new Violation("model", `${this.index}: ${differences.join("; ")}`);
   }
+}
+
+/** Any majority before and any majority after have a member in common, and nobody who was removed comes back. */
+function checkChange(index: Index, before: Configuration, after: Configuration): void {
+  const old = votersOf(before);
+  const now = votersOf(after);
+  const moved = old.filter((id) => !now.includes(id)).length + now.filter((id) => !old.includes(id)).length;
+  check(moved <= 1 && now.length > 0, "one voter at a time", `${old.join()} to ${now.join()} at ${index}`);
+  const back = after.members.filter(({ id }) => before.removed.includes(id) || after.removed.includes(id));
+  check(back.length === 0, "removed for good", `${back.map(({ id }) => id).join()} at ${index}`);
 }
 
 function equalWrites(a: Writes, b: Writes): boolean {

@@ -20,6 +20,8 @@ export interface Figures {
   readonly timesRealTime: number;
   readonly committed: number;
   readonly leaders: number;
+  readonly snapshotsInstalled: number;
+  readonly memberChanges: number;
   readonly answersChecked: number;
   readonly endsUnknown: number;
   /** Faults that were carried out, by kind. */
@@ -45,6 +47,8 @@ export function figuresOf(summaries: readonly Summary[], commit: string): Figure
     timesRealTime: Math.round(simulatedSeconds / cpuSeconds),
     committed: sum((one) => one.committed),
     leaders: sum((one) => one.leaders),
+    snapshotsInstalled: sum((one) => one.installed),
+    memberChanges: sum((one) => one.changed),
     answersChecked: sum((one) => one.answered),
     endsUnknown: sum((one) => one.unknown),
     faults: Object.fromEntries([...faults].sort(([a], [b]) => (a < b ? -1 : 1))),
@@ -57,7 +61,7 @@ export function textOf(figures: Figures): string {
     `${figures.seeds} seeds, ${figures.violations} broke a promise`,
     `${figures.events} events, ${figures.eventsPerSecond} a second of one core; ${figures.seedsPerMinute} seeds a minute of one core`,
     `${figures.simulatedHours} hours of clusters, ${figures.timesRealTime} times real time on one core`,
-    `${figures.committed} entries committed, ${figures.leaders} leaders`,
+    `${figures.committed} entries committed, ${figures.leaders} leaders, ${figures.snapshotsInstalled} snapshots installed, ${figures.memberChanges} changes of the members`,
     `${figures.answersChecked} answers checked, ${figures.endsUnknown} ends unknown`,
     `faults: ${faults.join(", ") || "none"}`,
   ].join("\n");

@@ -142,6 +142,9 @@ function concerns(fault: Fault, nodes: number, nodesBefore: number): boolean {
     case "diskError":
     case "diskFull":
     case "rot":
+    case "join":
+    case "remove":
+    case "transfer":
       return names.includes(fault.node);
   }
 }

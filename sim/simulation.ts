@@ -3,6 +3,7 @@
  * cluster has to recover.
  */
 import type { NodeConfig } from "../cluster/node-config.js";
+import { addressOf, idOf } from "./address.js";
 import { Buggify } from "./buggify.js";
 import { Clients } from "./clients.js";
 import type { SimConfig } from "./config.js";
@@ -11,7 +12,9 @@ import { Loop } from "./loop.js";
 import { Nemesis } from "./nemesis.js";
 import { Network } from "./network.js";
 import { SimNode, type Surroundings } from "./node.js";
+import { Operator } from "./operator.js";
 import { Oracle } from "./oracle.js";
+import { streamSeed } from "./random.js";
 import { RaftChecks } from "./raft-checks.js";
 import { Recovery } from "./recovery.js";
 import { Reference } from "./reference.js";
@@ -40,6 +43,9 @@ export interface Result {
   readonly answered: number;
   readonly unknown: number;
   readonly leaders: number;
+  /** Snapshots that were installed, and changes of the members that were committed. */
+  readonly installed: number;
+  readonly changed: number;
 }
 
 /** A run that takes more events than this has got stuck in a circle. */
@@ -63,22 +69,25 @@ class Simulation {
   readonly #checks: RaftChecks;
   readonly #clients: Clients;
   readonly #nemesis: Nemesis;
+  #installed = 0;
 
   constructor(config: SimConfig, { faults, traceLines = 0 }: RunOptions) {
     const loop = this.#loop;
     const verdict = this.#verdict;
     const trace = new Trace(traceLines);
     const schedule = new Schedule(faults);
-    const reference = new Reference({ sentOnce: !config.retries });
+    const members = Array.from({ length: config.nodes }, (_, at) => addressOf(idOf(at)));
+    const reference = new Reference({ sentOnce: !config.retries, members });
     const oracle = new Oracle(reference);
     const around: Surroundings = {
       ...{ config, loop, trace, verdict, reference },
       buggify: new Buggify(config.seed, config.buggify, schedule),
+      onInstalled: () => (this.#installed += 1),
       network: () => this.#network,
       checks: () => this.#checks,
     };
     const nodes = Array.from(
-      { length: config.nodes },
+      { length: config.nodes + config.spares },
       (_, at) => new SimNode(idOf(at), at, nodeConfigOf(config, at), around),
     );
     this.#config = config;
@@ -93,6 +102,7 @@ class Simulation {
     });
     this.#network = new Network({
       ...{ loop, schedule, config: config.network, seed: config.seed, hosts: nodes },
+      breaksStream: ({ number }) => around.buggify.fires("stream", number),
       onSent: (from, message) => this.#checks.sent(from as SimNode, message),
       onDelivered: (from, to, frame) => {
         trace.note(3, from.number * 8 + to.number, loop.events);
@@ -100,12 +110,13 @@ class Simulation {
       },
     });
     this.#clients = new Clients({ config, loop, trace, verdict, nodes, reference, oracle });
-    this.#nemesis = new Nemesis({ config, loop, trace, network: this.#network, nodes, schedule });
+    const operator = new Operator({ loop, verdict, nodes, seed: streamSeed(config.seed, "operator") });
+    this.#nemesis = new Nemesis({ config, loop, trace, network: this.#network, nodes, schedule, operator });
   }
 
   run(): Result {
     try {
-      for (const node of this.#nodes) node.start();
+      for (const node of this.#nodes) if (node.number < this.#config.nodes) node.start();
       this.#nemesis.start();
       this.#clients.start();
       this.#until(this.#config.safetyMs, () => this.#clients.isDone);
@@ -115,9 +126,11 @@ class Simulation {
         ...{ config: this.#config, loop: this.#loop, nodes: this.#nodes, network: this.#network },
         ...{ reference: this.#reference, oracle: this.#oracle, verdict: this.#verdict },
       });
-      recovery.start();
-      this.#until(this.#loop.nowMs + recovery.limitMs, () => recovery.isDone());
-      recovery.finish();
+      if (!recovery.isHopeless) {
+        recovery.start();
+        this.#until(this.#loop.nowMs + recovery.limitMs, () => recovery.isDone());
+        recovery.finish();
+      }
     } catch (error) {
       this.#verdict.report(error);
     }
@@ -147,25 +160,23 @@ class Simulation {
       answered: this.#oracle.answered,
       unknown: this.#oracle.unknown,
       leaders: this.#checks.leaders,
+      installed: this.#installed,
+      changed: this.#reference.changed,
     };
   }
 }
 
-function idOf(at: number): string {
-  return `n${at + 1}`;
-}
-
 function nodeConfigOf(config: SimConfig, at: number): NodeConfig {
-  const members = Array.from({ length: config.nodes }, (_, number) => {
-    const id = idOf(number);
-    return { id, peer: `${id}:1`, api: `http://${id}` };
-  });
+  const join = at >= config.nodes;
+  const members = join
+    ? [addressOf(idOf(at))]
+    : Array.from({ length: config.nodes }, (_, number) => addressOf(idOf(number)));
   const { tickMs, electionTicks, heartbeatTicks, proposalsMax, waitsMax } = config;
   return {
     ...{ id: idOf(at), clusterId: "sim", dataDir: "", members, tickMs, electionTicks, heartbeatTicks },
     ...{ requestTimeoutMs: config.requestTimeoutMs, leaderGraceMs: config.leaderGraceMs },
     ...{ proposalsMax, proposalBytesMax: 1 << 26, waitsMax, settings: config.settings, eventsMax: 100 },
-    ...{ join: false, logTailBytes: 0, logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20, diskFreeMin: 0 },
+    ...{ join, logTailBytes: config.logTailBytes, logSegmentBytes: 1 << 20, overlayBytesMax: 1 << 20, diskFreeMin: 0 },
     callback: {
       ...{ slots: 0, timeoutMs: 1_000, responseBytesMax: 1_000, allow: [], secrets: [] },
       backoffMs: { first: 10, max: 100, factor: 2, jitter: 0 },

@@ -5,6 +5,7 @@ import type { ReadView, Store } from "../cluster/types.js";
 import type { Index, Term } from "../raft/types.js";
 import type { Disk } from "./disk.js";
 import type { Event, Loop } from "./loop.js";
+import { SimView } from "./snapshots.js";
 
 /** In the order in which an entry wrote them; undefined: deleted. */
 export type Writes = readonly (readonly [key: string, value: unknown])[];
@@ -13,6 +14,8 @@ export interface StoreHost {
   readonly loop: Loop;
   readonly flushEntries: number;
   readonly flushMs: () => number;
+  /** Runs what follows from a flush in the node, if it still lives. */
+  complete(run: () => void): void;
   /** An entry is applied here, these are its writes. */
   onAdvanced(index: Index, term: Term, writes: Writes): void;
   /** The store cannot keep up. */
@@ -85,7 +88,7 @@ export class SimStore implements Store {
   }
 
   async flush(): Promise<void> {
-    await this.#flushing?.promise;
+    while (this.#flushing !== undefined) await this.#flushing.promise;
     if (this.#dirty.size > 0 || this.#disk.mark.index < this.#appliedIndex) await this.#startFlush();
   }
 
@@ -105,8 +108,9 @@ export class SimStore implements Store {
     return Promise.resolve(0);
   }
 
-  readView(): Promise<ReadView> {
-    return Promise.reject(new Error("the simulated store has no views"));
+  async readView(): Promise<ReadView> {
+    await this.flush();
+    return new SimView(this.#disk.records, this.#disk.mark);
   }
 
   close(): Promise<void> {
@@ -132,7 +136,7 @@ export class SimStore implements Store {
         else this.#disk.records.set(key, value);
       }
       this.#disk.mark = mark;
-      finish();
+      this.#host.complete(finish);
     });
     this.#flushing = { done, promise };
     return promise;

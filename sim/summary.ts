@@ -15,6 +15,8 @@ export interface Summary {
   readonly answered: number;
   readonly unknown: number;
   readonly leaders: number;
+  readonly installed: number;
+  readonly changed: number;
   readonly trace: string;
   /** Processor time it took. */
   readonly cpuSeconds: number;
@@ -23,10 +25,11 @@ export interface Summary {
 export function summarise(result: Result, cpuSeconds: number): Summary {
   const faults: Record<string, number> = {};
   for (const { kind } of result.faults) faults[kind] = (faults[kind] ?? 0) + 1;
-  const { config, violation, events, simulatedMs, committed, answered, unknown, leaders, trace } = result;
+  const { config, violation, events, simulatedMs, committed, answered, unknown, leaders, installed, changed, trace } =
+    result;
   return {
     ...{ seed: config.seed, nodes: config.nodes, classes: config.classes, faults, events, simulatedMs },
-    ...{ committed, answered, unknown, leaders, trace, cpuSeconds },
+    ...{ committed, answered, unknown, leaders, installed, changed, trace, cpuSeconds },
     ...(violation && { violation }),
   };
 }
