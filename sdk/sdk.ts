@@ -26,6 +26,8 @@ export type {
 } from "./process/context.js";
 export { act, end, goto, machine, wait } from "./process/machine.js";
 export type { MachineDefinition, MachineState, Next, TransitionContext } from "./process/machine.js";
+export { object } from "./process/object.js";
+export type { Messages, ObjectContext, ObjectDefinition } from "./process/object.js";
 export { nodeHandler } from "./worker/node-handler.js";
 export { serve } from "./worker/serve.js";
 export type { Handler, ServeOptions } from "./worker/serve.js";

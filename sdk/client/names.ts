@@ -38,6 +38,11 @@ export function resultChannel(id: string): string {
   return `${id}/result`;
 }
 
+/** Where an object receives its messages. */
+export function inboxChannel(id: string): string {
+  return `${id}/in`;
+}
+
 /** Where whoever has the token of a pending activity says that it is alive. */
 export function heartbeatChannel(token: string): string {
   return `${token}/heartbeat`;
