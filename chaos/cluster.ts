@@ -14,6 +14,7 @@ import { isReady, readCluster } from "../scripts/cluster-status.js";
 import { apiOf, logTail, startNode, type NodeProcess } from "../scripts/node-process.js";
 import type { Armed } from "./arming.js";
 import type { Network, Place } from "./network.js";
+import type { OwnEnd } from "./own-end.js";
 
 export interface ChaosClusterOptions {
   readonly dir: string;
@@ -34,14 +35,6 @@ interface Seat {
   stopped: boolean;
   /** For good: no member any more, or without its disk. */
   isGone: boolean;
-}
-
-/** A node that ended by itself. */
-export interface OwnEnd {
-  readonly id: string;
-  readonly how: string;
-  /** The last line of its log. */
-  readonly said: string;
 }
 
 const entry = fileURLToPath(new URL("dist/chaos/node.js", rootUrl()));

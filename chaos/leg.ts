@@ -12,6 +12,7 @@ import { countKinds, countFound, sample, summarise, type Episode, type Found, ty
 import { History, type End } from "./history.js";
 import { Observer, type Span } from "./observer.js";
 import { checkOrder } from "./order.js";
+import { isFair } from "./own-end.js";
 import type { Random } from "./random.js";
 import { undoAll, type Undo } from "./undo.js";
 import type { Violation, Workload } from "./workload.js";
@@ -36,8 +37,6 @@ const quietMs = [300, 2000] as const;
 const shares = { pair: 0.2, members: 0.2 };
 /** These come first and are undone last: they need a majority to be made good. */
 const comeFirst: readonly Group[] = ["members", "disk"];
-/** What a node may say when it ends by itself, whatever else goes on: it was removed, or a failpoint did it. */
-const fairEnds = /^exit code 0$|^signal SIGKILL$|failpoint|"type":"StorageError"/;
 /** After the faults are over, for all of it. */
 export const convergeMs = 120_000;
 
@@ -187,9 +186,13 @@ class Run {
   /** A node ends by itself for a fault of its disk, or because it is told to; for nothing else. */
   judgeEnds(faults: readonly Fault[]): void {
     if (faults.some(({ group }) => group === "disk")) return void this.#options.cluster.takeOwnEnds();
-    for (const { id, how, said } of this.#options.cluster.takeOwnEnds())
-      if (!fairEnds.test(how) && !fairEnds.test(said))
-        this.found.push({ workload: "nodes", kind: "wrong", what: `${id} ended by itself: ${how}, ${said}` });
+    for (const end of this.#options.cluster.takeOwnEnds())
+      if (!isFair(end))
+        this.found.push({
+          workload: "nodes",
+          kind: "wrong",
+          what: `${end.id} ended by itself: ${end.how}, ${end.said}`,
+        });
   }
 
   /**
