@@ -11,6 +11,8 @@ export interface Written {
   readonly count: number;
   /** Of those that did not succeed at once: from the first try to the acknowledgement, longest first. */
   readonly healedMs: readonly number[];
+  /** How often each node did not acknowledge a try, by what came instead. */
+  readonly failures: ReadonlyMap<string, number>;
 }
 
 const retryMs = 20;
@@ -28,6 +30,7 @@ export class Load {
   readonly #values: string[] = [];
   readonly #acknowledgedMs: number[] = [];
   readonly #healedMs: number[] = [];
+  readonly #failures = new Map<string, number>();
   readonly #writers: Promise<void[]>;
   #stopped = false;
 
@@ -57,7 +60,10 @@ export class Load {
   async stop(): Promise<Written> {
     this.#stopped = true;
     await this.#writers;
-    return { count: this.count, healedMs: [...this.#healedMs].sort((a, b) => b - a) };
+    return {
+      ...{ count: this.count, failures: this.#failures },
+      healedMs: [...this.#healedMs].sort((a, b) => b - a),
+    };
   }
 
   /** What was acknowledged and is not there as it was written, or is there twice. Empties the channel. */
@@ -121,22 +127,33 @@ export class Load {
   /** False: not acknowledged, for whatever reason. */
   async #try(name: string, isSend: boolean, turn: number): Promise<boolean> {
     const { ids } = this.#cluster;
-    const { api } = this.#cluster.member(ids[turn % ids.length] ?? "");
+    const node = ids[turn % ids.length] ?? "";
+    const end = await this.#ask(name, isSend, this.#cluster.member(node).api);
+    if (end === undefined) return true;
+    const failure = `${node} ${end}`;
+    this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
+    return false;
+  }
+
+  /** Undefined: acknowledged. */
+  async #ask(name: string, isSend: boolean, api: string): Promise<string | undefined> {
     const body = isSend ? { Data: name } : { Data: name, Selects: [{ ID: "1", Cases: [] }] };
+    let answer: Response;
     try {
-      const answer = await fetch(isSend ? `${api}/channel/${this.#chan}/send` : `${api}/state/${name}`, {
+      answer = await fetch(isSend ? `${api}/channel/${this.#chan}/send` : `${api}/state/${name}`, {
         method: isSend ? "POST" : "PUT",
         headers: { "content-type": "application/json", "request-id": name },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(tryMs),
       });
       await answer.arrayBuffer();
-      if (answer.status < 300) return true;
-      if (answer.status === 503 || answer.status === 504) return false;
-    } catch {
+    } catch (error) {
       // The connection broke, or there is nobody.
-      return false;
+      const { code, name: kind } = ((error as Error).cause ?? error) as { code?: string; name: string };
+      return code ?? kind;
     }
-    throw new Error(`${name} was refused`);
+    if (answer.status < 300) return undefined;
+    if (answer.status === 503 || answer.status === 504) return String(answer.status);
+    throw new Error(`${name} was refused: ${answer.status}`);
   }
 }
