@@ -122,7 +122,7 @@ export async function checkUnused(dir: string): Promise<void> {
 }
 
 async function copyRecords({ file, header, trailer }: Inspected, dataDir: string): Promise<void> {
-  const incoming = new LevelIncoming(dataDir);
+  const incoming = new LevelIncoming(dataDir, 1);
   try {
     await incoming.open("restore");
     for await (const part of partsOf(file)) if (part.kind === "records") await incoming.add(part.records);

@@ -34,14 +34,16 @@ export interface Incoming {
 export const incomingName = "incoming";
 /** The transfer that the records are of, until they are whole. Before every key of the engine. */
 const transferKey = "\0incoming";
-/** Part of the time that checking what arrived may take. */
-const checkShare = 0.5;
+/** Part of the time that checking what arrived may take beside the work of a node. */
+const shareBesideWork = 0.5;
 
 export class LevelIncoming implements Incoming {
   readonly #dir: string;
+  readonly #checkShare: number;
   #db: Db | undefined;
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, checkShare = shareBesideWork) {
+    this.#checkShare = checkShare;
     this.#dir = join(dataDir, incomingName);
   }
 
@@ -74,7 +76,7 @@ export class LevelIncoming implements Incoming {
     const { db, applied } = await openRecords(this.#dir);
     try {
       if (applied.index !== index) throw new ArchiveError(`a store of index ${applied.index} instead of ${index}`);
-      await verifyRecords(this.#dir, db, { share: checkShare, signal });
+      await verifyRecords(this.#dir, db, { share: this.#checkShare, signal });
       signal.throwIfAborted();
     } finally {
       await db.close();

@@ -90,6 +90,11 @@ export class TestCluster {
     return cluster;
   }
 
+  /** A cluster of `size` nodes whose directory is there, to be started by {@link startAll}. */
+  static over(dir: string, port: number, size: number): TestCluster {
+    return new TestCluster(dir, port, size);
+  }
+
   async startAll(flags: readonly string[] = [], within: readonly string[] = []): Promise<ClusterChild> {
     return this.#run(
       ["--nodes", String(this.#size), "--port", String(this.port), "--data", this.dir, ...flags],
