@@ -1,148 +1,92 @@
 /**
- * `npm run bench`: starts its own three nodes with default durability, measures, checks every answer, prints a table and
- * writes JSON (and with `--cpu-prof` where each node's time went).
- *
- * Flags: --seconds N (per workload, 8) --warmup N (2) --connections N (64) --only V1,V4 --out DIR (bench-out) --cpu-prof.
+ * `npm run bench`: starts its own three nodes with default durability, loads them, checks every answer, prints tables and
+ * keeps the figures as JSON. docs/performance.md
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
-import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
-import { Connection } from "./bench/connection.js";
-import { hottest, table, type Row } from "./bench/report.js";
-import { percentile, workloads, type Workload } from "./bench/workloads.js";
+import { join } from "node:path";
+import { mergeFigures, readFigures, writeFigures, type Figure, type Found, type Kind } from "./bench/figure.js";
+import { parseOptions, usage, type BenchOptions } from "./bench/options.js";
+import { failover } from "./bench/failover.js";
+import { guard } from "./bench/guard.js";
+import { large } from "./bench/large.js";
+import { writePage } from "./bench/page.js";
+import { beside } from "./bench/peers.js";
+import { profileText } from "./bench/profile.js";
+import { scale } from "./bench/scale.js";
+import { SlctCluster } from "./bench/slct.js";
+import { soak } from "./bench/soak.js";
+import { suite } from "./bench/suite.js";
+import { plainTables } from "./bench/tables.js";
 
-const { values: flags } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "8" },
-    warmup: { type: "string", default: "2" },
-    connections: { type: "string", default: "64" },
-    port: { type: "string", default: "8181" },
-    only: { type: "string" },
-    out: { type: "string", default: "bench-out" },
-    "cpu-prof": { type: "boolean", default: false },
-  },
-});
+const hottestCount = 12;
 
-interface ClusterNode {
-  readonly id: string;
-  readonly api: string;
-  readonly pid: number;
+async function main(options: BenchOptions): Promise<void> {
+  mkdirSync(options.out, { recursive: true });
+  const file = join(options.out, "figures.json");
+  const figures: Figure[] = [];
+  const found: Found = (name, values) => {
+    const figure = { kind: kindOf(options), name, at: new Date().toISOString(), command: options.command, values };
+    figures.push(figure);
+    writeFigures(file, mergeFigures(readFigures(file), [figure]));
+    process.stderr.write(`${plainTables([figure])}\n`);
+  };
+  await measureAll(options, found);
+  process.stdout.write(`${plainTables(figures)}\n`);
+  if (options.cpuProf) process.stdout.write(`\n${profileText(options.out, hottestCount)}\n`);
 }
 
-const ticksPerSecond = 100;
+function kindOf({ mode, peer }: BenchOptions): Kind {
+  if (mode === "peer") return peer === "etcd" ? "etcd" : "restate";
+  return mode === "report" ? "load" : mode;
+}
 
-async function main(): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "slct-bench-"));
-  mkdirSync(flags.out, { recursive: true });
-  const { script, nodes } = await startCluster(dir);
-  const rows: Row[] = [];
+async function measureAll(options: BenchOptions, found: Found): Promise<void> {
+  const connections = options.connections[0] ?? 64;
+  switch (options.mode) {
+    case "load":
+    case "open":
+      return onCluster(options, (cluster) => suite(cluster, options, found));
+    case "peer":
+      return onCluster(options, (cluster, dir) => beside(cluster, dir, options, found));
+    case "failover":
+      return onCluster(options, (cluster) => failover(cluster, options.count, connections, found));
+    case "large":
+      return onCluster(options, (cluster) => large(cluster, options, found));
+    case "scale":
+      return scale((use) => onCluster(options, use), options, found);
+    case "soak":
+      return onCluster(options, (cluster) => soak(cluster, options.count, connections, found));
+    case "guard":
+      return onCluster(options, (cluster, dir) => guard(cluster, dir, found));
+    case "report":
+      return writePage(options.out);
+  }
+}
+
+/** On a cluster of its own, and without a trace of it afterwards. */
+async function onCluster(
+  options: BenchOptions,
+  use: (cluster: SlctCluster, dir: string) => Promise<void>,
+): Promise<void> {
+  if (options.data !== undefined) mkdirSync(options.data, { recursive: true });
+  const dir = mkdtempSync(join(options.data ?? tmpdir(), "slct-bench-"));
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+  const cluster = await SlctCluster.open({ dir, ...(options.cpuProf && { profileDir: options.out }) });
   try {
-    for (const workload of chosen()) {
-      const row = await measure(workload, nodes);
-      rows.push(row);
-      process.stderr.write(`${table([row]).split("\n")[1] ?? ""}\n`);
-    }
+    await use(cluster, dir);
   } finally {
-    script.kill("SIGTERM");
-    await new Promise((resolve) => script.once("exit", resolve));
-    rmSync(dir, { recursive: true, force: true });
-  }
-  process.stdout.write(`${table(rows)}\n`);
-  writeFileSync(
-    join(flags.out, "bench.json"),
-    JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2),
-  );
-  if (flags["cpu-prof"]) printProfiles();
-}
-
-function chosen(): Workload[] {
-  const only = flags.only?.split(",");
-  return workloads(Number(flags.connections)).filter((one) => only === undefined || only.includes(one.row));
-}
-
-async function startCluster(dir: string): Promise<{ script: ChildProcess; nodes: readonly ClusterNode[] }> {
-  const profile = flags["cpu-prof"] ? ["--cpu-prof", "--cpu-prof-dir", resolve(flags.out)] : [];
-  const cluster = ["dist/scripts/cluster.js", "--nodes", "3", "--port", flags.port, "--data", dir];
-  const script = spawn(process.execPath, [...profile, ...cluster], { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: script.stdout })) {
-    if (line.startsWith("READY "))
-      return { script, nodes: (JSON.parse(line.slice(6)) as { nodes: ClusterNode[] }).nodes };
-  }
-  throw new Error("the cluster did not start");
-}
-
-async function measure(workload: Workload, nodes: readonly ClusterNode[]): Promise<Row> {
-  const connections = await Promise.all(
-    Array.from({ length: workload.workers }, (_, n) => Connection.open(nodes[n % nodes.length]?.api ?? "")),
-  );
-  const first = connections[0];
-  if (first !== undefined) await workload.setup?.(first);
-  const startMs = performance.now() + Number(flags.warmup) * 1000;
-  const endMs = startMs + Number(flags.seconds) * 1000;
-  const latencies: number[] = [];
-  let operations = 0;
-  const loops = connections.map(async (connection, worker) => {
-    for (let round = 0; performance.now() < endMs; round++) {
-      const beganMs = performance.now();
-      const done = await workload.step(connection, worker, round);
-      const nowMs = performance.now();
-      if (beganMs < startMs || nowMs > endMs || done === 0) continue;
-      operations += done;
-      latencies.push(nowMs - beganMs);
-    }
-  });
-  const all = Promise.all(loops);
-  await Promise.race([all, new Promise((resolve) => setTimeout(resolve, Number(flags.warmup) * 1000))]);
-  const before = await usage(nodes);
-  const loadBefore = process.cpuUsage();
-  await Promise.race([all, new Promise((resolve) => setTimeout(resolve, Math.max(0, endMs - performance.now())))]);
-  const after = await usage(nodes);
-  const load = process.cpuUsage(loadBefore);
-  await Promise.race([all, new Promise((resolve) => setTimeout(resolve, 2000))]);
-  for (const connection of connections) connection.close();
-  await all.catch(() => undefined);
-  const seconds = Number(flags.seconds);
-  return {
-    ...{ row: workload.row, name: workload.name, unit: workload.unit, perSecond: operations / seconds },
-    ...{ p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99) },
-    nodeCores: (after.cpuSeconds - before.cpuSeconds) / seconds,
-    loadCores: (load.user + load.system) / 1e6 / seconds,
-    syncsPerOp: (after.syncs - before.syncs) / operations,
-    rssMiB: after.rssMiB,
-    figures: workload.figures?.() ?? {},
-  };
-}
-
-async function usage(nodes: readonly ClusterNode[]): Promise<{ cpuSeconds: number; syncs: number; rssMiB: number[] }> {
-  const each = await Promise.all(
-    nodes.map(async ({ api, pid }) => {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      const metrics = await (await fetch(`${api}/metrics`)).text();
-      return {
-        cpuSeconds: (Number(stat[11]) + Number(stat[12])) / ticksPerSecond,
-        rssMiB: (Number(stat[21]) * 4096) / 2 ** 20,
-        syncs: Number(/^slct_log_sync_seconds_count (\S+)/m.exec(metrics)?.[1] ?? NaN),
-      };
-    }),
-  );
-  return {
-    cpuSeconds: each.reduce((sum, one) => sum + one.cpuSeconds, 0),
-    syncs: each.reduce((sum, one) => sum + one.syncs, 0),
-    rssMiB: each.map((one) => one.rssMiB),
-  };
-}
-
-function printProfiles(): void {
-  for (const file of readdirSync(flags.out).filter((name) => name.endsWith(".cpuprofile"))) {
-    process.stdout.write(`\n${file}\n`);
-    for (const { share, name, where } of hottest(join(flags.out, file), 10)) {
-      process.stdout.write(`  ${(share * 100).toFixed(1).padStart(5)} %  ${name}  ${where}\n`);
-    }
+    await cluster.stop();
   }
 }
 
-await main();
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) process.stdout.write(usage);
+  else await main(options);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,55 +1,52 @@
 /**
  * What is measured. Every answer is checked for being right, not only for its status.
  */
+import { callbacks } from "./callbacks.js";
 import type { Connection } from "./connection.js";
+import { percentile } from "./latency.js";
+import { expectAnswer, freshPrefix, textOf, type Workload } from "./workload.js";
 
-/** One worker's loop body; returns how many operations it completed. */
-export type Step = (connection: Connection, worker: number, round: number) => Promise<number>;
+export type SlctWorkload = Workload<Connection>;
 
-export interface Workload {
-  readonly name: string;
-  /** Row of the targets. */
-  readonly row: string;
-  readonly unit: string;
-  readonly workers: number;
-  /** Prepares what the steps need. */
-  readonly setup?: (connection: Connection) => Promise<void>;
-  readonly step: Step;
-  /** Extra figures, e.g. lateness, once the time is over. */
-  readonly figures?: () => Readonly<Record<string, number>>;
+/** Each measure that runs on any number of connections. */
+export function workloads(connections: number): SlctWorkload[] {
+  return [
+    create("create 10 KB", 10 * 1024, connections),
+    create("create 256 B", 256, connections),
+    rendezvous(connections),
+    steps(connections),
+    callbacks(connections),
+    timers(connections),
+    reads("linearizable GET 10 KB", 10 * 1024, connections),
+    reads("linearizable GET 256 B", 256, connections),
+    mixed(connections),
+  ];
 }
 
-export function expectAnswer(condition: boolean, what: string, seen: unknown): asserts condition {
-  if (!condition) throw new Error(`wrong answer to ${what}: ${String(seen).slice(0, 300)}`);
-}
-
-const run = Date.now().toString(36);
-
-function text(bytes: number): string {
-  return "x".repeat(bytes);
-}
-
-function create(row: string, name: string, bytes: number, workers: number): Workload {
-  const data = text(bytes);
+export function create(name: string, bytes: number, workers: number): SlctWorkload {
+  const data = textOf(bytes);
+  const prefix = freshPrefix("create");
   return {
-    ...{ row, name, unit: "states", workers },
+    ...{ name, workers, writes: true, independent: true },
     step: async (connection, worker, round) => {
-      const id = `${name.replaceAll(" ", "-")}-${run}-${worker}-${round}`;
+      const id = `${prefix}-${worker}-${round}`;
       const body = `{"Data":"${data}","Selects":[{"ID":"1","Cases":[{"Op":1,"Chan":"${id}"}]}]}`;
       const answer = await connection.request("PUT", `/state/${id}`, body);
       expectAnswer(answer.status === 201 && answer.body.includes('"Status":"waiting"'), name, answer.body);
+      expectAnswer(answer.body.includes(`"ID":"${id}"`), name, answer.body);
       return 1;
     },
   };
 }
 
 /** Workers 2n and 2n+1 meet on a channel of their own: one sends, the other receives. */
-function rendezvous(workers: number): Workload {
-  const data = text(256);
+export function rendezvous(connections: number): SlctWorkload {
+  const data = textOf(256);
+  const prefix = freshPrefix("pair");
   return {
-    ...{ row: "V3", name: "rendezvous 256 B", unit: "pairs", workers },
+    ...{ name: "rendezvous 256 B", workers: Math.max(2, connections), writes: true, independent: false },
     step: async (connection, worker, round) => {
-      const chan = `pair-${run}-${worker >> 1}`;
+      const chan = `${prefix}-${worker >> 1}`;
       const value = `{"n":${round},"text":"${data}"}`;
       if (worker % 2 === 0) {
         const sent = await connection.request("POST", `/channel/${chan}/send?wait=30`, `{"Data":${value}}`);
@@ -64,24 +61,21 @@ function rendezvous(workers: number): Workload {
 }
 
 /** Each worker owns one process and polls for it; a default select makes it pending again. */
-function steps(workers: number): Workload {
-  const data = text(10 * 1024);
+export function steps(connections: number): SlctWorkload {
+  const data = textOf(10 * 1024);
   const again = `"Data":"${data}","Selects":[{"ID":"1","Cases":[{"Op":4}]}]`;
+  const prefix = freshPrefix("step");
   return {
-    ...{ row: "V4", name: "process step by poll 10 KB", unit: "steps", workers },
+    ...{ name: "process step by poll 10 KB", workers: connections, writes: true, independent: false },
     step: async (connection, worker, round) => {
-      const id = `step-${run}-${worker}.`;
+      const id = `${prefix}-${worker}.`;
       if (round === 0) {
         const created = await connection.request("PUT", `/state/${id}`, `{${again}}`);
         expectAnswer(created.status === 201, "create", created.body);
       }
       const polled = await connection.request("GET", `/state/poll?prefix=${id}&wait=30`);
-      const lock = /"Lock":"([^"]+)"/.exec(polled.body.toString("latin1"))?.[1];
-      expectAnswer(
-        polled.status === 200 && lock !== undefined && polled.body.includes(`"ID":"${id}"`),
-        "poll",
-        polled.body,
-      );
+      const lock = lockIn(polled.body);
+      expectAnswer(lock !== undefined && polled.body.includes(`"ID":"${id}"`), "poll", polled.body);
       const put = await connection.request("PUT", `/state/${id}`, `{"Lock":"${lock}",${again}}`);
       expectAnswer(put.status === 200 && put.body.includes('"Status":"pending"'), "put back", put.body);
       return 1;
@@ -89,51 +83,54 @@ function steps(workers: number): Workload {
   };
 }
 
-/** Creates states with a timer of 100 ms; a few workers collect those that fired. */
-function timers(workers: number): Workload {
+/**
+ * Creates states with a timer of 100 ms; one worker in eight collects those that fired. How late they fired is counted in
+ * log time, how late they were known here by the clock of the wall. Latency is that of the polls.
+ */
+export function timers(connections: number): SlctWorkload {
+  const workers = Math.max(2, connections);
   const collectors = Math.max(1, workers >> 3);
-  const lateness: number[] = [];
-  const prefix = `timer-${run}-`;
+  const firedMs: number[] = [];
+  const knownMs: number[] = [];
+  const prefix = `${freshPrefix("timer")}-`;
+  const body = '{"Selects":[{"ID":"1","Cases":[{"Op":3,"After":100}]}]}';
   return {
-    ...{ row: "V5", name: "timers 100 ms", unit: "timers fired", workers },
+    ...{ name: "timers 100 ms", workers, writes: true, independent: false },
     step: async (connection, worker, round) => {
       if (worker >= collectors) {
-        const id = `${prefix}${worker}-${round}`;
-        const made = await connection.request(
-          "PUT",
-          `/state/${id}`,
-          '{"Selects":[{"ID":"1","Cases":[{"Op":3,"After":100}]}]}',
-        );
-        expectAnswer(made.status === 201, "timer", made.body);
+        const made = await connection.request("PUT", `/state/${prefix}${worker}-${round}`, body);
+        expectAnswer(made.status === 201 && made.body.includes('"Status":"waiting"'), "timer", made.body);
         return 0;
       }
       const fired = await connection.request("GET", `/state/poll?prefix=${prefix}&wait=1&max=100&lease=3600`);
-      const states = JSON.parse(fired.body.toString()) as {
-        Selects: { Cases: { At: number }[] }[];
-        Results: { At: number }[];
-      }[];
+      const states = JSON.parse(fired.body.toString()) as FiredState[];
+      const nowMs = Date.now();
       for (const { Selects, Results } of states) {
-        const late = (Results[0]?.At ?? 0) - (Selects[0]?.Cases[0]?.At ?? Infinity);
-        expectAnswer(late >= 0, "timer (early)", late);
-        lateness.push(late);
+        const dueMs = Selects[0]?.Cases[0]?.At ?? Infinity;
+        const lateMs = (Results[0]?.At ?? 0) - dueMs;
+        expectAnswer(lateMs >= 0, "timer (early)", lateMs);
+        firedMs.push(lateMs);
+        knownMs.push(nowMs - dueMs);
       }
       return states.length;
     },
-    figures: () => ({ latenessP99Ms: percentile(lateness, 0.99) }),
+    figures: () => ({ firedLateP99Ms: percentile(firedMs, 0.99), knownLateP99Ms: percentile(knownMs, 0.99) }),
   };
 }
 
-function reads(workers: number): Workload {
-  const id = `read-${run}`;
-  const data = text(10 * 1024);
+interface FiredState {
+  readonly Selects: readonly { readonly Cases: readonly { readonly At: number }[] }[];
+  readonly Results: readonly { readonly At: number }[];
+}
+
+export function reads(name: string, bytes: number, connections: number): SlctWorkload {
+  const id = freshPrefix("read");
+  const data = textOf(bytes);
   return {
-    ...{ row: "V7", name: "linearizable GET 10 KB", unit: "reads", workers },
+    ...{ name, workers: connections, writes: false, independent: true },
     setup: async (connection) => {
-      const made = await connection.request(
-        "PUT",
-        `/state/${id}`,
-        `{"Data":"${data}","Selects":[{"ID":"1","Cases":[{"Op":1,"Chan":"${id}"}]}]}`,
-      );
+      const body = `{"Data":"${data}","Selects":[{"ID":"1","Cases":[{"Op":1,"Chan":"${id}"}]}]}`;
+      const made = await connection.request("PUT", `/state/${id}`, body);
       expectAnswer(made.status === 201, "create", made.body);
     },
     step: async (connection) => {
@@ -144,19 +141,29 @@ function reads(workers: number): Workload {
   };
 }
 
-export function workloads(connections: number): Workload[] {
-  return [
-    create("V1", "create 10 KB", 10 * 1024, connections),
-    create("V2", "create 256 B", 256, connections),
-    rendezvous(connections),
-    steps(connections),
-    timers(connections),
-    create("V6", "create 256 B c=1", 256, 1),
-    reads(connections),
-  ];
+/** The whole life of a process that runs once: created, looked at, taken, finished. Four operations. */
+export function mixed(connections: number): SlctWorkload {
+  const data = textOf(1024);
+  const prefix = freshPrefix("mixed");
+  return {
+    ...{ name: "mixed 1 KB", workers: connections, writes: true, independent: true },
+    step: async (connection, worker, round) => {
+      const id = `${prefix}-${worker}-${round}.`;
+      const body = `{"Data":"${data}","Selects":[{"ID":"1","Cases":[{"Op":4}]}]}`;
+      const made = await connection.request("PUT", `/state/${id}`, body);
+      expectAnswer(made.status === 201 && made.body.includes('"Status":"pending"'), "create", made.body);
+      const got = await connection.request("GET", `/state/${id}`);
+      expectAnswer(got.status === 200 && got.body.includes('"Status":"pending"'), "get", got.body);
+      const polled = await connection.request("GET", `/state/poll?prefix=${id}&wait=30`);
+      const lock = lockIn(polled.body);
+      expectAnswer(lock !== undefined && polled.body.includes(data), "poll", polled.body);
+      const put = await connection.request("PUT", `/state/${id}`, `{"Lock":"${lock}","Data":"end"}`);
+      expectAnswer(put.status === 200 && put.body.includes('"Status":"done"'), "put back", put.body);
+      return 4;
+    },
+  };
 }
 
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+export function lockIn(body: Buffer): string | undefined {
+  return /"Lock":"([^"]+)"/.exec(body.toString("latin1"))?.[1];
 }

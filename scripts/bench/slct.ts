@@ -1,0 +1,169 @@
+/**
+ * The measured cluster: three nodes as child processes, run the way a user gets them.
+ */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openCluster, type ClusterFile, type ClusterMember } from "../cluster-file.js";
+import { isReady, leaderAt, poll } from "../cluster-status.js";
+import { freeRun } from "../free-ports.js";
+import { apiOf, logTail, startNode, type NodeProcess } from "../node-process.js";
+import { Connection } from "./connection.js";
+import { assertOnDisk, diskBytes, metric } from "./usage.js";
+import type { Subject } from "./workload.js";
+
+const size = 3;
+const readyMs = 60_000;
+const mainFile = fileURLToPath(new URL("../../src/main.js", import.meta.url));
+
+/** Flags that say who a node is and where. Every other one could change what is measured. */
+const identityFlags =
+  /^--(id|cluster-id|data-dir|members|host|port|callback-allow|cpu-prof|cpu-prof-dir|cpu-prof-name)$/;
+const identityVariables = /^SLCT_CALLBACK_SECRETS$/;
+
+/** Flags and variables by which a node differs from the defaults, durability included. */
+export function deviations(argv: readonly string[], variables: readonly string[]): string[] {
+  const flags = argv.map((one) => one.split("=")[0] ?? "").filter((one) => one.startsWith("--"));
+  return [
+    ...flags.filter((flag) => !identityFlags.test(flag)),
+    ...variables.filter((name) => name.startsWith("SLCT_") && !identityVariables.test(name)),
+  ];
+}
+
+export interface SlctOptions {
+  /** On a disk. */
+  readonly dir: string;
+  /** Where each node leaves its CPU profile when it ends. */
+  readonly profileDir?: string;
+}
+
+export class SlctCluster implements Subject<Connection> {
+  readonly name = "slct";
+  readonly #options: SlctOptions;
+  readonly #cluster: ClusterFile;
+  readonly #nodes = new Map<string, NodeProcess>();
+
+  static async open(options: SlctOptions): Promise<SlctCluster> {
+    assertOnDisk(options.dir);
+    const file = await openCluster(join(options.dir, "slct"), { nodes: size, port: await freeRun(size) });
+    const cluster = new SlctCluster(options, file);
+    try {
+      for (const { id } of file.members) cluster.start(id);
+      for (const { id } of file.members) await cluster.untilReady(id);
+      cluster.#assertDefaults();
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  private constructor(options: SlctOptions, cluster: ClusterFile) {
+    this.#options = options;
+    this.#cluster = cluster;
+    // However this process ends, the nodes end first: nobody writes to the directory while it is removed.
+    process.prependOnceListener("exit", () => this.pids.forEach((pid) => process.kill(pid, "SIGKILL")));
+  }
+
+  get ids(): readonly string[] {
+    return this.#cluster.members.map(({ id }) => id);
+  }
+
+  get apis(): readonly string[] {
+    return this.#cluster.members.map(apiOf);
+  }
+
+  get pids(): readonly number[] {
+    return this.ids.flatMap((id) => this.#nodes.get(id)?.pid ?? []);
+  }
+
+  open(worker: number): Promise<Connection> {
+    return Connection.open(this.apis[worker % size] ?? "");
+  }
+
+  async syncs(): Promise<number> {
+    return (await this.metrics("slct_log_sync_seconds_count")).reduce((sum, one) => sum + one, 0);
+  }
+
+  /** Of each node. */
+  async metrics(name: string): Promise<number[]> {
+    const texts = this.apis.map(async (api) => (await fetch(`${api}/metrics`)).text());
+    return (await Promise.all(texts)).map((text) => metric(text, name));
+  }
+
+  /** Bytes on the disk of each node. */
+  disk(): number[] {
+    return this.ids.map((id) => diskBytes(this.dataDir(id)));
+  }
+
+  /** Asks the others too: the one that is asked may just have been killed. */
+  async leader(): Promise<string> {
+    const found = await poll(async () => {
+      for (const api of this.apis) {
+        const leader = await leaderAt(api);
+        if (leader !== undefined) return leader;
+      }
+      return undefined;
+    }, readyMs);
+    if (found === undefined) throw new Error(`no leader within ${readyMs / 1000} s`);
+    return found;
+  }
+
+  start(id: string): void {
+    const { profileDir } = this.#options;
+    const profile = profileDir === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", resolve(profileDir)];
+    const name = profileDir === undefined ? [] : ["--cpu-prof-name", `${id}.cpuprofile`];
+    const command = [process.execPath, ...profile, ...name, mainFile];
+    const dir = join(this.#options.dir, "slct");
+    this.#nodes.set(id, startNode(dir, this.#cluster, this.#member(id), [], { command }));
+  }
+
+  /** @throws Error with the end of its log */
+  async untilReady(id: string, withinMs = readyMs): Promise<void> {
+    const node = this.#node(id);
+    let end: string | undefined;
+    void node.ended.then((how) => (end = how));
+    const ready = await poll(async () => (end !== undefined || (await isReady(node.api)) ? true : undefined), withinMs);
+    if (end !== undefined || ready === undefined)
+      throw new Error(`node ${id} is not ready (${end ?? "still running"}):\n${logTail(node)}`);
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(id: string): Promise<void> {
+    const node = this.#node(id);
+    process.kill(node.pid, "SIGKILL");
+    await node.ended;
+    this.#nodes.delete(id);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => node.stop()));
+    this.#nodes.clear();
+  }
+
+  /** As the system knows the processes, not as we meant to start them. */
+  #assertDefaults(): void {
+    for (const [id, { pid }] of this.#nodes) {
+      const list = (file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0");
+      const variables = list("environ").map((one) => one.split("=")[0] ?? "");
+      const found = deviations(list("cmdline"), variables);
+      if (found.length > 0) throw new Error(`node ${id} does not run with the defaults: ${found.join(", ")}`);
+    }
+  }
+
+  #node(id: string): NodeProcess {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new Error(`node ${id} is down`);
+    return node;
+  }
+
+  #member(id: string): ClusterMember {
+    const member = this.#cluster.members.find((one) => one.id === id);
+    if (member === undefined) throw new Error(`there is no node ${id}`);
+    return member;
+  }
+
+  dataDir(id: string): string {
+    return join(this.#options.dir, "slct", id);
+  }
+}
