@@ -157,7 +157,7 @@ describe("a client that goes away", () => {
     expect([engine.machine.demandCount, vi.getTimerCount()]).toEqual([0, 0]);
   });
 
-  it.each(["at once", "later"])("gives back what it was handed out %s", async (when) => {
+  it.each(["at once", "later"])("N18 gives back what it was handed out %s", async (when) => {
     const { engine, waits } = openWaits();
     const gone = new AbortController();
     engine.instant = false;
