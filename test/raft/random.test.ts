@@ -12,7 +12,7 @@ function run(seed: number): Simulation {
 }
 
 describe("seeded clusters", () => {
-  test(`${seeds} storms break no invariant, and every cluster agrees afterwards`, () => {
+  test(`E9 E10 ${seeds} storms break no invariant, and every cluster agrees afterwards`, () => {
     const sums = { committed: 0, leaders: 0, reads: 0, changes: 0, installs: 0, repairs: 0, handOvers: 0 };
     for (let seed = 1; seed <= seeds; seed += 1) {
       try {
