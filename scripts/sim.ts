@@ -1,7 +1,7 @@
 /**
  * `npm run sim`: runs seeds of the simulator, and tells of those that break a promise.
  *
- * Flags: --seeds N (100) --seed S (first one, 1) --jobs J (processes, one per core) --twice (each seed again: same trace?)
+ * Flags: --seeds N (100) --minutes M (no longer than that) --seed S (first one, 1) --jobs J (processes, one per core) --twice (each seed again: same trace?)
  * --json FILE (figures) --trace N (of one seed: its last N lines) --shrink (makes the first failure small, writes it to
  * test/sim/regressions) --replay FILE --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md)
  * --bug NAME (only this one; with --shrink: a small run that it breaks) --starts N (5) --limit N (1000).
@@ -25,6 +25,7 @@ import type { Summary } from "../sim/summary.js";
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: "string" },
+    minutes: { type: "string" },
     seed: { type: "string", default: "1" },
     jobs: { type: "string", default: String(cpus().length) },
     json: { type: "string" },
@@ -41,6 +42,7 @@ const { values: flags } = parseArgs({
 const document = "docs/simulation.md";
 const first = Number(flags.seed);
 const count = Number(flags.seeds ?? (flags.trace === undefined ? "100" : "1"));
+const endMs = flags.minutes === undefined ? Infinity : Date.now() + 60_000 * Number(flags.minutes);
 const jobs = Number(flags.jobs);
 
 async function main(): Promise<void> {
@@ -51,7 +53,7 @@ async function main(): Promise<void> {
     const traceLines = Number(flags.trace);
     return show(await outsideJobs(() => simulate(drawConfig(first), { traceLines })));
   }
-  const summaries = await runBatch({ first, count, jobs, onSummary: tell });
+  const summaries = await runBatch({ first, count, jobs, endMs, onSummary: tell });
   if (flags.twice) await again(summaries);
   const figures = figuresOf(summaries, commit());
   say(textOf(figures));

@@ -12,6 +12,8 @@ export interface BatchOptions {
   readonly first: number;
   readonly count: number;
   readonly jobs: number;
+  /** No seed is begun after this time, unix ms. */
+  readonly endMs?: number;
   /** Each process ends with its first seed that fails. */
   readonly stopAtFirst?: boolean;
   /** Compiled entry of the workers; that of this very tree by default. */
@@ -23,13 +25,17 @@ const ownWorker = fileURLToPath(new URL("./worker.js", import.meta.url));
 
 /** In the order of the seeds. */
 export async function runBatch(options: BatchOptions): Promise<readonly Summary[]> {
-  const { first, count, jobs, stopAtFirst = false, worker = ownWorker, onSummary } = options;
+  const { first, count, jobs, stopAtFirst = false, endMs = Infinity, worker = ownWorker, onSummary } = options;
   const found: Summary[] = [];
   const shares = Array.from({ length: Math.min(jobs, count) }, (_, job) =>
-    perform(worker, { kind: "seeds", first: first + job, end: first + count, step: jobs, stopAtFirst }, (answer) => {
-      found.push(answer as Summary);
-      onSummary?.(answer as Summary);
-    }),
+    perform(
+      worker,
+      { kind: "seeds", first: first + job, end: first + count, step: jobs, stopAtFirst, endMs },
+      (answer) => {
+        found.push(answer as Summary);
+        onSummary?.(answer as Summary);
+      },
+    ),
   );
   await Promise.all(shares);
   return found.sort((a, b) => a.seed - b.seed);

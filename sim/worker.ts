@@ -15,6 +15,8 @@ export type Task =
       readonly end: number;
       readonly step: number;
       readonly stopAtFirst: boolean;
+      /** Absent, as JSON has it: none. */
+      readonly endMs: number | null;
     }
   /** Answered by a Case, if the seed fails. */
   | { readonly kind: "shrink"; readonly seed: number };
@@ -25,8 +27,9 @@ async function run(task: Task): Promise<void> {
     process.send?.(found ?? null);
     return;
   }
-  const { first, end, step, stopAtFirst } = task;
+  const { first, end, step, stopAtFirst, endMs } = task;
   for (let seed = first; seed < end; seed += step) {
+    if (endMs !== null && Date.now() >= endMs) return;
     const before = process.cpuUsage();
     const result = await outsideJobs(() => simulate(drawConfig(seed)));
     const { user, system } = process.cpuUsage(before);

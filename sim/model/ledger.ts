@@ -12,9 +12,13 @@ export class Ledger {
   /** Where each value was received: place of the result in the order of all resolutions. */
   readonly #received = new Map<string, number>();
   #buffered: ReadonlySet<string> = new Set();
+  /** Sent once more after they had left: a PUT names the selects of a state that was there when it was written. */
+  readonly #again = new Set<string>();
 
   /** @throws ModelError when a value was doubled or lost in this entry */
   check(entry: { readonly index: number; readonly command: Command }, applied: Applied, after: Records): void {
+    for (const value of this.#sentBy(entry.command))
+      if (this.#received.has(value) || this.#buffered.has(value)) this.#again.add(value);
     const waiting = new Set<string>();
     const left = new Set<string>();
     const failed = new Set<string>();
@@ -22,7 +26,7 @@ export class Ledger {
       for (const { cases, result } of selects) {
         if (result) this.#receive(result);
         for (const [at, one] of cases.entries()) {
-          const value = one.op === "send" ? textOf(one.data) : undefined;
+          const value = this.#sent(one);
           if (value === undefined) continue;
           if (!result) waiting.add(value);
           else if (result.index === entry.index && result.case === at) (result.ok ? left : failed).add(value);
@@ -34,7 +38,7 @@ export class Ledger {
   }
 
   #receive(result: Result): void {
-    const value = result.op === "recv" && result.ok ? textOf(result.data) : undefined;
+    const value = result.op === "recv" && result.ok ? this.#text(result.data) : undefined;
     if (value === undefined) return;
     const before = this.#received.get(value) ?? result.order;
     demand(before === result.order, `${value} was received twice`);
@@ -51,7 +55,7 @@ export class Ledger {
     const { result } = outcome.answer;
     this.#receive(result);
     const won = command.cases[result.case];
-    const value = won?.op === "send" ? textOf(won.data) : undefined;
+    const value = won && this.#sent(won);
     if (value !== undefined) (result.ok ? sent.left : sent.failed).add(value);
   }
 
@@ -59,7 +63,7 @@ export class Ledger {
     after: Records,
     sent: { readonly waiting: Set<string>; readonly left: Set<string>; readonly failed: Set<string> },
   ): void {
-    const values = [...after.values.values()].map((one) => textOf((one as { readonly data?: Raw }).data));
+    const values = [...after.values.values()].map((one) => this.#text((one as { readonly data?: Raw }).data));
     const buffered = new Set(values.filter((value) => value !== undefined));
     for (const value of buffered) {
       demand(!this.#received.has(value), `${value} is received and still in a buffer`);
@@ -73,5 +77,25 @@ export class Ledger {
       demand(this.#received.has(value) || buffered.has(value), `${value} is lost`);
     }
     this.#buffered = buffered;
+  }
+
+  #sentBy(command: Command): readonly string[] {
+    const cases =
+      command.kind === "select"
+        ? command.cases
+        : "selects" in command
+          ? (command.selects ?? []).flatMap((one) => one.cases)
+          : [];
+    return cases.flatMap((one) => this.#sent(one) ?? []);
+  }
+
+  #sent(one: { readonly op: string; readonly data?: Raw }): string | undefined {
+    return one.op === "send" ? this.#text(one.data) : undefined;
+  }
+
+  /** Undefined for what is not counted. */
+  #text(data: Raw | undefined): string | undefined {
+    const text = textOf(data);
+    return text === undefined || this.#again.has(text) ? undefined : text;
   }
 }
