@@ -1,5 +1,6 @@
 /**
- * What a fault is: something that is done to a cluster, held for a while, and undone. Undoing brings every node back.
+ * What a fault is: something that is done to a cluster, held for a while, and undone. Undoing launches what is down and
+ * does not wait for it: another fault may still be in its way.
  */
 import type { ChaosCluster } from "./cluster.js";
 import type { Clocks } from "./clocks.js";
@@ -51,7 +52,9 @@ export function someNode({ cluster, random }: Scene, not?: string): string {
   return random.pick(running.length > 0 ? running : others);
 }
 
-/** A node that may be given up: the one with the small disk is needed. */
-export function removable(scene: Scene): string {
-  return someNode(scene, scene.smallDisk);
+/** A node that may be given up: the one with the small disk is needed. `not`: nor this one. */
+export function removable({ cluster, random, smallDisk }: Scene, not?: string): string {
+  const others = cluster.ids.filter((id) => id !== smallDisk && id !== not);
+  const running = others.filter((id) => cluster.isUp(id));
+  return random.pick(running.length > 0 ? running : others);
 }

@@ -98,6 +98,8 @@ class Run {
   readonly #startedMs: number;
   readonly #available: readonly Fault[];
   readonly #drafts: Draft[] = [];
+  /** Names of the faults of the latest episode. */
+  #underWay = "";
 
   constructor(options: LegOptions, observer: Observer, startedMs: number) {
     this.#options = options;
@@ -122,8 +124,9 @@ class Run {
         await pause(random.between(...quietMs));
       }
     } catch (error) {
-      print(`the faults end here: ${String(error)}`);
-      this.found.push({ workload: "faults", kind: "stuck", what: String(error) });
+      const what = `${this.#underWay}: ${String(error)}`;
+      print(`the faults end here: ${what}`);
+      this.found.push({ workload: "faults", kind: "stuck", what });
     }
   }
 
@@ -157,6 +160,7 @@ class Run {
 
   async #episode(faults: readonly Fault[]): Promise<void> {
     const notes: string[] = [];
+    this.#underWay = faults.map(({ name }) => name).join("+");
     const scene = { ...this.#options.scene, note: (what: string) => void notes.push(what) };
     const fromMs = performance.now();
     const undos: Undo[] = [];
@@ -173,7 +177,7 @@ class Run {
     const span = { fromMs, toMs: await this.#recovered(undoneMs) };
     this.judgeEnds(faults);
     const draft: Draft = {
-      ...{ fault: faults.map(({ name }) => name).join("+"), notes, span },
+      ...{ fault: this.#underWay, notes, span },
       ...{ atMs: Math.round(fromMs - this.#startedMs), heldMs: Math.round(undoneMs - fromMs) },
       unavailableMs: Math.round(this.#observer.unavailableMs(span)),
       recoveryMs: Math.round(span.toMs - undoneMs),

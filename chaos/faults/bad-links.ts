@@ -75,7 +75,7 @@ export const badLinkFaults: readonly Fault[] = [
       await cluster.signal(leader, "SIGKILL");
       return async () => {
         await undo();
-        await cluster.start(leader);
+        cluster.launch(leader);
       };
     },
   },

@@ -71,7 +71,7 @@ export const clockFaults: readonly Fault[] = [
       await cluster.signal(leader, "SIGKILL");
       return async () => {
         await undo();
-        await cluster.start(leader);
+        cluster.launch(leader);
       };
     },
   },

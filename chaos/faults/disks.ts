@@ -38,7 +38,7 @@ function inject(scene: Scene, id: string, what: string): Undo {
     tracer.kill("SIGTERM");
     await ended;
     note(`${id} ${cluster.endOf(id) ?? "is still up"}`);
-    await cluster.revive(id);
+    cluster.launch(id);
   };
 }
 
@@ -62,7 +62,7 @@ function fill({ cluster, smallDisk = "", random, note }: Scene): Undo {
     rmSync(ballast);
     note(`${smallDisk} ${cluster.endOf(smallDisk) ?? "is still up"}; there is room again`);
     await pause(stepMs);
-    await cluster.revive(smallDisk);
+    cluster.launch(smallDisk);
   };
 }
 
@@ -87,7 +87,7 @@ async function damage(scene: Scene, part: "log" | "store", change: (file: string
   return async () => {
     const end = cluster.endOf(id);
     note(`${id} ${end === undefined ? "came up" : `refused: ${end}, ${cluster.lastWords(id)}`}`);
-    if (end === undefined || part === "store" || !cluster.ids.includes(id)) return cluster.revive(id);
+    if (end === undefined || part === "store" || !cluster.ids.includes(id)) return cluster.launch(id);
     await evict(cluster, id);
     note(`${await grow(cluster)} votes in its place`);
   };

@@ -17,7 +17,7 @@ function fault(name: string, weight: number, action: (ms: number) => Action): Fa
         const end = cluster.endOf(id);
         if (armed.action.kind !== "sleep") note(end === undefined ? "it was not passed" : `${id} ended: ${end}`);
         await cluster.arm(id, null);
-        await cluster.revive(id);
+        cluster.launch(id);
       };
     },
   };

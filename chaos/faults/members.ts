@@ -17,12 +17,12 @@ function underWay(work: Promise<unknown>): Undo {
   return async () => void (await work);
 }
 
-/** One more, then one less: `leaver` is asked when the new one votes. */
-async function swap(scene: Scene, leaver: () => Promise<string>): Promise<void> {
+/** One more, then one less: `leaver` is asked when the new one votes, and told who that is. */
+async function swap(scene: Scene, leaver: (added: string) => Promise<string>): Promise<void> {
   const { cluster, note } = scene;
   const id = await grow(cluster);
   note(`${id} votes`);
-  const leaving = await leaver();
+  const leaving = await leaver(id);
   await evict(cluster, leaving);
   note(`${leaving} is removed`);
 }
@@ -30,14 +30,14 @@ async function swap(scene: Scene, leaver: () => Promise<string>): Promise<void> 
 export const memberFaults: readonly Fault[] = [
   {
     ...{ name: "replace-any", group, weight: 3, holdMs: [200, 2500] },
-    inflict: (scene) => Promise.resolve(underWay(swap(scene, () => Promise.resolve(removable(scene))))),
+    inflict: (scene) => Promise.resolve(underWay(swap(scene, (added) => Promise.resolve(removable(scene, added))))),
   },
   {
     ...{ name: "replace-leader", group, weight: 2, holdMs: [200, 2500] },
     inflict(scene) {
-      const leaver = async () => {
+      const leaver = async (added: string) => {
         const leader = await scene.cluster.leader();
-        return leader === scene.smallDisk ? removable(scene) : leader;
+        return leader === scene.smallDisk ? removable(scene, added) : leader;
       };
       return Promise.resolve(underWay(swap(scene, leaver)));
     },
