@@ -67,7 +67,7 @@ export class Load {
   }
 
   /** What was acknowledged and is not there as it was written, or is there twice. Empties the channel. */
-  async lost(): Promise<string[]> {
+  async missing(): Promise<string[]> {
     const [states, values] = await Promise.all([this.#heldStates(), this.#heldValues()]);
     return [
       ...this.#states.filter((name) => states.get(name) !== `waiting 1 ${name}`),

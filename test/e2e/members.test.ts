@@ -49,7 +49,7 @@ async function settle(of: TestCluster, load: Load): Promise<void> {
   );
   if (failures.size > 0) console.log([...failures].map((failure) => failure.join(" × ")).join(", "));
   expect(longest).toBeLessThanOrEqual(healMsMax);
-  expect(await load.lost()).toEqual([]);
+  expect(await load.missing()).toEqual([]);
   await agreedHash(of);
 }
 
@@ -189,7 +189,7 @@ describe("one cluster, from its first day on", () => {
     await votes(cluster, "n7");
     await progress(load);
     await settle(cluster, load);
-    expect(await before.lost()).toEqual([]);
+    expect(await before.missing()).toEqual([]);
     const again = await cluster.call<{ code: string }>("/cluster/members", {
       method: "POST",
       body: { ID: "n6", Peer: "127.0.0.1:9", API: "http://127.0.0.1:9" },
