@@ -25,7 +25,6 @@ export class Network {
     return Promise.resolve({
       send: (to, frame) => this.#send(self.id, to, frame),
       isUp: (to) => this.#ends.has(to) && !this.#isolated.has(to) && !this.#isolated.has(self.id),
-      isUp: (to) => this.#ends.has(to) && !this.#isolated.has(to) && !this.#isolated.has(self.id),
       queuedBytes: () => 0,
       setMembers: (members, removed) => {
         const before = end.members;
