@@ -60,7 +60,8 @@ async function underLoad<C extends Closable>(
   if (rate === undefined) await until(samples.toMs + graceMs);
   else await work;
   for (const connection of connections) connection.close();
-  await work;
+  // A worker may wait for something else than its connection, and for ever.
+  await until(performance.now() + graceMs);
   const syncs = after.syncs - before.syncs;
   if (workload.writes && samples.operations > 0 && syncs === 0)
     throw new Error(`${subject.name} acknowledged ${samples.operations} writes without one synced write`);

@@ -92,6 +92,9 @@ interface NodeLaunch {
 /** Everything that is not a name or an address stays as it comes, but for the replication. */
 function startNode({ home, dir, cluster, n, fabric, ingress, admin }: NodeLaunch): Promise<PeerProcess> {
   const name = `r${n + 1}`;
+  // The program itself: its npm command is a process around it.
+  const platform = `${process.platform}-${process.arch}`;
+  const binary = join(home, `node_modules/@restatedev/restate-server-${platform}/bin/restate-server`);
   const address = (port: number) => `${loopback}:${port}`;
   const env = {
     ...{ RESTATE_CLUSTER_NAME: cluster, RESTATE_NODE_NAME: name, RESTATE_BASE_DIR: join(dir, name) },
@@ -106,7 +109,7 @@ function startNode({ home, dir, cluster, n, fabric, ingress, admin }: NodeLaunch
     RESTATE_ADMIN__BIND_ADDRESS: address(admin),
     RESTATE_ADMIN__ADVERTISED_ADMIN_ENDPOINT: `http://${address(admin)}/`,
   };
-  return startPeer({ dir, name, command: [join(home, "node_modules/.bin/restate-server")], env });
+  return startPeer({ dir, name, command: [binary], env });
 }
 
 /** Tells the cluster where the service is. */
