@@ -53,6 +53,8 @@ class Activation {
   readonly #runtime: Runtime;
   /** Steps that run, by operation. */
   readonly #steps = new Map<string, Promise<StepEnd>>();
+  /** One for each of them. */
+  readonly #controllers = new Map<string, AbortController>();
   /** What they say of themselves. */
   readonly #reports: { [op: string]: Json } = {};
   readonly #end = new AbortController();
@@ -71,7 +73,7 @@ class Activation {
     try {
       let execution = this.#runtime.take(ID, CreatedAt, data.turn) ?? (await this.#open(data));
       execution.attempt = Attempt ?? 1;
-      await execution.deliver(await this.#decoded(Results));
+      await this.#deliver(execution, Results);
       for (;;) {
         this.#holder.signal.throwIfAborted();
         if (execution.broken) throw execution.broken;
@@ -86,7 +88,9 @@ class Activation {
       }
     } finally {
       this.#news?.catch(() => undefined);
-      this.#end.abort(new SlctError("lock_error", `process ${ID} is no longer run here`));
+      const over = new SlctError("lock_error", `process ${ID} is no longer run here`);
+      this.#end.abort(over);
+      for (const controller of this.#controllers.values()) controller.abort(over);
     }
   }
 
@@ -110,10 +114,11 @@ class Activation {
     const event = await Promise.race([...this.#steps.values(), this.#news, this.#lost]);
     if ("op" in event) {
       this.#steps.delete(event.op);
+      this.#controllers.delete(event.op);
       await execution.endStep(event.op, event.result);
     } else {
       this.#news = undefined;
-      await execution.deliver(await this.#decoded(event));
+      await this.#deliver(execution, event);
     }
   }
 
@@ -125,8 +130,19 @@ class Activation {
       this.#reports[step.op] = details;
       this.#holder.report({ ...this.#reports });
     };
-    const common = { attempt, execution, end: this.#end.signal, runtime: this.#runtime };
+    const controller = new AbortController();
+    this.#controllers.set(step.op, controller);
+    const common = { attempt, execution, controller, runtime: this.#runtime };
     return runStep(step, { ...common, report, lastDetails: left ?? lastDetails });
+  }
+
+  /** A cancellation reaches the steps that run. One that begins after it undoes something: it is not cancelled. */
+  async #deliver(execution: Execution, results: readonly ResultOut[]): Promise<void> {
+    const { signal } = execution;
+    const wasCancelled = signal.aborted;
+    await execution.deliver(await this.#decoded(results));
+    if (!signal.aborted || wasCancelled) return;
+    for (const controller of this.#controllers.values()) controller.abort(signal.reason);
   }
 
   /** The execution to go on with if the service refused an effect; else what a put-back answered. */

@@ -17,8 +17,8 @@ export interface StepEnd {
 export interface Attempt {
   readonly attempt: number;
   readonly execution: Execution;
-  /** The activation is over, however it ended. */
-  readonly end: AbortSignal;
+  /** Of this attempt: aborted by whoever ends it. */
+  readonly controller: AbortController;
   readonly runtime: Runtime;
   /** Hands on what the step says of itself. */
   readonly report: (details: Json) => void;
@@ -27,12 +27,7 @@ export interface Attempt {
 
 /** Never rejects. */
 export async function runStep(step: OpenStep, given: Attempt): Promise<StepEnd> {
-  const { attempt, execution, end, runtime, report, lastDetails } = given;
-  const controller = new AbortController();
-  // One that begins after the cancellation undoes something: it is not cancelled.
-  const sources = [end, execution.signal].filter(({ aborted }) => !aborted);
-  const abort = (event: Event) => controller.abort((event.target as AbortSignal).reason);
-  for (const source of sources) source.addEventListener("abort", abort, { once: true });
+  const { attempt, execution, controller, runtime, report, lastDetails } = given;
   let details: Json | undefined;
   const limits = new Limits(step, runtime, controller, () => details);
   const heartbeat = (said: Json = null) => {
@@ -50,7 +45,6 @@ export async function runStep(step: OpenStep, given: Attempt): Promise<StepEnd> 
     return { op: step.op, result: { thrown, ...(details !== undefined && { details }) } };
   } finally {
     limits.end();
-    for (const source of sources) source.removeEventListener("abort", abort);
   }
 }
 

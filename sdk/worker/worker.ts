@@ -61,6 +61,8 @@ class PollingWorker implements Worker {
   readonly #leases = new Set<Lease>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  /** One for each poll: a signal that many listen to is taken for a leak. */
+  readonly #polls = new Set<AbortController>();
   #lingering = 0;
   #cancelBeat: (() => void) | undefined;
   #onStopped: () => void = () => undefined;
@@ -86,6 +88,7 @@ class PollingWorker implements Worker {
   async stop(): Promise<void> {
     if (this.#stop.signal.aborted) return this.stopped;
     this.#stop.abort();
+    for (const poll of this.#polls) poll.abort();
     const reason = new Error("the worker stops");
     const cancel = this.#runtime.clock.after(durationMs(this.#options.grace), () => {
       for (const lease of this.#leases) lease.end(reason);
@@ -98,7 +101,9 @@ class PollingWorker implements Worker {
 
   /** Asks for one state at a time; when there is more than one, for as many as there are slots. */
   async #poll(name: string): Promise<void> {
-    const { signal } = this.#stop;
+    const poll = new AbortController();
+    const { signal } = poll;
+    this.#polls.add(poll);
     let wanted = 1;
     while (!signal.aborted) {
       await this.#slots.acquire();

@@ -70,6 +70,8 @@ export const matrix: readonly Row[] = [
     mayTypes: [/^cluster\/(types|environment)\.ts$/],
   },
   { from: /^sdk\//, may: [/^sdk\/(?!testing)/], mayTypes: [/^api\/contract\.ts$/] },
+  // As users of the package write them.
+  { from: /^examples\//, may: [/^examples\//, /^slct\/(client|sdk|testing)$/, /^vitest$/] },
   { from: /^chaos\/node\.ts$/, may: [/^chaos\//, /^cluster\/failpoint\.ts$/, /^src\/main\.ts$/] },
   {
     from: /^chaos\//,

@@ -3,7 +3,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunningData } from "../../../sdk/client/process-data.js";
-import { Failure, type ProcessContext, type StepContext } from "../../../sdk/sdk.js";
+import { Failure, process, type ProcessContext, type StepContext } from "../../../sdk/sdk.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 import { start as startIn, until } from "./running.js";
 
@@ -42,6 +42,22 @@ describe("steps", () => {
     await until(() => open.length === 3);
     for (const resolve of open.reverse()) resolve();
     expect(await result()).toEqual(["a", "b", "c"]);
+  });
+
+  test("may be many, in a worker of many processes, and nothing is taken for a leak", async () => {
+    const warnings: string[] = [];
+    const listen = ({ name }: Error) => void warnings.push(name);
+    globalThis.process.on("warning", listen);
+    const others = Array.from({ length: 12 }, (_, n) => process(`other-${n}`, { version: 1 }, () => Promise.resolve()));
+    cluster.worker({ processes: others });
+    const { result } = await start(async (p) => {
+      const steps = Array.from({ length: 20 }, (_, n) => p.step(`step ${n}`, () => n));
+      return (await Promise.all(steps)).length;
+    });
+    expect(await result()).toBe(20);
+    await cluster.untilQuiescent();
+    globalThis.process.off("warning", listen);
+    expect(warnings).toEqual([]);
   });
 
   test("are tried again later and later, with the same idempotency key", async () => {
