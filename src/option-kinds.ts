@@ -25,8 +25,7 @@ interface Numeric {
 
 export function name(about: string): Option<string> {
   const read = (written: string) => {
-    if (!memberIdPattern.test(written))
-      throw new Error("1–64 letters, digits, dots, dashes or underscores");
+    if (!memberIdPattern.test(written)) throw new Error("1–64 letters, digits, dots, dashes or underscores");
     return written;
   };
   return { read, unit: "name", about };
