@@ -8,6 +8,7 @@ import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
 import type { Ref, State, Status } from "../src/select/types.js";
 import type { Configuration, NodeId, Term } from "../raft/types.js";
+import { CatchUp } from "./catch-up.js";
 import type { AppliedEntry } from "./driver.js";
 import { spreadEffect } from "./effects.js";
 import { strangerText } from "./instances.js";
@@ -25,12 +26,14 @@ const guestKinds: ReadonlySet<Frame["kind"]> = new Set(["raft", "snapshot", "tol
 export class Member implements Node {
   readonly id: NodeId;
   readonly #parts: Parts;
+  readonly #catchUp: CatchUp;
   #closing = false;
   #closed: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.id = parts.config.id;
+    this.#catchUp = new CatchUp({ ...parts, self: this.id });
   }
 
   // ------------------------------------------------------------------------------------------- what api/ calls
@@ -101,9 +104,8 @@ export class Member implements Node {
 
   /** Knows a leader, has applied what is committed, and the cluster has its settings. */
   ready(): boolean {
-    const { raft, store } = this.#parts;
-    const configured = store.get(keys.meta) !== undefined;
-    return !this.#closing && raft.leader !== null && store.appliedIndex >= raft.commitIndex && configured;
+    const configured = this.#parts.store.get(keys.meta) !== undefined;
+    return !this.#closing && configured && this.#catchUp.done;
   }
 
   metrics(): Promise<string> {
@@ -194,6 +196,7 @@ export class Member implements Node {
     this.#parts.reads.sweep(leadership);
     this.#parts.duties.tick();
     this.#parts.snapshots.tick();
+    this.#catchUp.observe();
     this.#parts.wake();
   }
 

@@ -63,6 +63,10 @@ export class SnapshotTarget {
     this.#idleSinceMs = options.time.nowMs();
   }
 
+  get busy(): boolean {
+    return this.#arriving !== undefined || this.#arrived;
+  }
+
   /** Records received by the transfer under way. */
   get receivedRecords(): number {
     return this.#arriving?.records ?? 0;

@@ -68,6 +68,11 @@ export class Snapshots {
     });
   }
 
+  /** One comes in here, or is about to be installed. */
+  get arriving(): boolean {
+    return this.#target.busy;
+  }
+
   /** Transfers to other members under way. */
   get sending(): number {
     return this.#source.count;

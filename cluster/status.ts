@@ -96,6 +96,11 @@ export class StatusBoard {
     return all.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /** As it said last; undefined: it has said nothing. */
+  commitIndexOf(id: NodeId): number | undefined {
+    return this.#heard.get(id)?.status.commitIndex;
+  }
+
   /** Whether a member has met those instances, as far as they are of members. */
   knowsInstances(id: NodeId, instances: readonly (readonly [NodeId, string])[]): boolean {
     const told = new Map(this.#heard.get(id)?.status.instances);

@@ -105,6 +105,17 @@ export class SnapshotCluster {
     }
   }
 
+  /** Resolves in the very moment in which `id` says this. */
+  hear(id: string, event: string): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.heard(id, event) && this.#listeners.delete(look)) resolve();
+      };
+      this.#listeners.add(look);
+      look();
+    });
+  }
+
   /** Has `id` said this, at least `times`? */
   heard(id: string, event: string, times = 1): boolean {
     return this.count(id, event) >= times;
@@ -130,10 +141,11 @@ export class SnapshotCluster {
     return this.#written;
   }
 
-  /** Writes until the log of the leader begins behind what `id` has. */
+  /** Writes until every log begins behind what `id` has, whoever leads. */
   async writeBeyond(id: string): Promise<void> {
     const behind = this.seat(id).appliedIndex;
-    const begins = () => this.firstIndexOf(this.leader());
+    const others = [...this.seats.keys()].filter((other) => other !== id);
+    const begins = () => Math.min(...others.map((other) => this.firstIndexOf(other)));
     while (begins() <= behind + 1) await this.write(200);
   }
 

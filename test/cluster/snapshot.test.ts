@@ -63,6 +63,7 @@ test("H11 H18 a transfer that hangs holds up neither writes nor other members, a
   const { release, stalled } = stall();
   await leftBehind(away);
   await cluster.until(stalled);
+  expect(cluster.seat(away).ready()).toBe(false);
   const before = cluster.seat(other).appliedIndex;
   await cluster.write(500);
   await cluster.until(() => cluster.seat(other).appliedIndex >= before + 500);
@@ -153,10 +154,12 @@ test("H19 two members at once, and one of them again right afterwards", async ()
 
 test("H12 a node that starts over refuses what it is asked, and has a new epoch afterwards", async () => {
   const [away] = followers();
-  await leftBehind(away);
-  const before = cluster.seat(away).member;
-  await cluster.until(() => cluster.seat(away).member === undefined);
   const seat = cluster.seat(away);
+  const before = seat.member;
+  const begun = cluster.hear(away, "snapshot.intended");
+  await leftBehind(away);
+  await begun;
+  expect(seat.member).toBeUndefined();
   expect(seat.ready()).toBe(false);
   await expect(seat.submit({ kind: "make", chan: "c", buffer: 1 })).rejects.toMatchObject({ code: "no_leader" });
   await expect(seat.fresh({ stale: true, minIndex: 0 })).rejects.toMatchObject({ code: "no_leader" });
