@@ -1,10 +1,10 @@
 /**
  * `npm run sim`: runs seeds of the simulator, and tells of those that break a promise.
  *
- * Flags: --seeds N (100) --minutes M (no longer than that) --seed S (first one, 1) --jobs J (processes, one per core) --twice (each seed again: same trace?)
- * --json FILE (figures) --trace N (of one seed: its last N lines) --shrink (makes the first failure small, writes it to
+ * Flags: --seeds N (100) --minutes M (no longer than that) --seed S (first one, 1) --jobs J (processes, one per core)
+ * --twice (each seed again: same trace?) --json FILE (figures) --trace N (of one seed: its last N lines) --shrink (makes the first failure small, writes it to
  * test/sim/regressions) --replay FILE --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md)
- * --bug NAME (only this one; with --shrink: a small run that it breaks) --starts N (5) --limit N (1000).
+ * --bug NAME (only this one; with --shrink: a small run that it breaks) --starts N (3) --limit N (1000).
  * Exit code 1: a promise was broken, or a seeded bug not found. See docs/simulation.md.
  */
 import { execFileSync } from "node:child_process";
@@ -13,11 +13,11 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { runBatch, shrinkApart } from "../sim/batch.js";
 import { bugs } from "../sim/bugs/catalogue.js";
-import { hunt, type Hunt } from "../sim/bugs/hunt.js";
+import { hunt } from "../sim/bugs/hunt.js";
 import { buildMutant } from "../sim/bugs/mutant.js";
 import { drawConfig } from "../sim/config.js";
 import { outsideJobs } from "../sim/loop.js";
-import { bugTable, figuresOf, textOf, withTable } from "../sim/report.js";
+import { bugTable, figuresOf, textOf, withTable, type Hunts } from "../sim/report.js";
 import { replay, type Case } from "../sim/shrink.js";
 import { simulate, type Result } from "../sim/simulation.js";
 import type { Summary } from "../sim/summary.js";
@@ -35,11 +35,12 @@ const { values: flags } = parseArgs({
     replay: { type: "string" },
     bugs: { type: "boolean", default: false },
     bug: { type: "string" },
-    starts: { type: "string", default: "5" },
+    starts: { type: "string", default: "3" },
     limit: { type: "string", default: "1000" },
   },
 });
 const document = "docs/simulation.md";
+const huntsFile = "docs/runs/sim-bugs.json";
 const first = Number(flags.seed);
 const count = Number(flags.seeds ?? (flags.trace === undefined ? "100" : "1"));
 const endMs = flags.minutes === undefined ? Infinity : Date.now() + 60_000 * Number(flags.minutes);
@@ -92,24 +93,23 @@ function replayed(file: string, traceLines: number): Promise<Result> {
   return outsideJobs(() => replay(kept, traceLines));
 }
 
+/** What is found is written at once: the others keep what an earlier run found of them. */
 async function huntAll(): Promise<void> {
   const todo = bugs.filter(({ name }) => flags.bug === undefined || name === flags.bug);
   const options = { root: ".", starts: Number(flags.starts), seedsMax: Number(flags.limit), firstSeed: first };
-  const found: Hunt[] = [];
   const next = async (): Promise<void> => {
     for (let bug = todo.shift(); bug !== undefined; bug = todo.shift()) {
-      const one = await hunt(bug, options);
-      process.stderr.write(`${bug.name}: ${one.seeds.map((seeds) => seeds ?? "-").join(", ")} ${one.message}\n`);
-      found.push(one);
+      const { seeds, caughtBy, message } = await hunt(bug, options);
+      if (seeds.includes(undefined)) process.exitCode = 1;
+      say(`${bug.name}: ${seeds.map((one) => one ?? "-").join(", ")} ${message}`);
+      const known = JSON.parse(readFileSync(huntsFile, "utf8")) as Hunts;
+      const figures = { commit: commit(), seeds: seeds.map((one) => one ?? null), caughtBy };
+      const found = { ...known, [bug.name]: figures };
+      writeFileSync(huntsFile, `${JSON.stringify(found, null, 2)}\n`);
+      writeFileSync(document, withTable(readFileSync(document, "utf8"), bugTable(bugs, found)));
     }
   };
   await Promise.all(Array.from({ length: jobs }, next));
-  const order = new Map(bugs.map(({ name }, at) => [name, at]));
-  found.sort((a, b) => (order.get(a.bug.name) ?? 0) - (order.get(b.bug.name) ?? 0));
-  const table = bugTable(found, options);
-  say(table);
-  if (flags.bug === undefined) writeFileSync(document, withTable(readFileSync(document, "utf8"), table));
-  if (found.some(({ seeds }) => seeds.includes(undefined))) process.exitCode = 1;
 }
 
 async function shrinkMutant(name: string): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Figures of a batch, and the table of the seeded bugs.
  */
-import { medianSeeds, type Hunt } from "./bugs/hunt.js";
+import type { Bug } from "./bugs/bug.js";
 import type { Summary } from "./summary.js";
 
 /** What `--json` writes and docs/guarantees.md is made from. */
@@ -67,16 +67,37 @@ export function textOf(figures: Figures): string {
   ].join("\n");
 }
 
-export function bugTable(hunts: readonly Hunt[], { seedsMax }: { readonly seedsMax: number }): string {
-  const rows = hunts.map((one) => {
-    const { bug, seeds, caughtBy } = one;
-    const median = medianSeeds(one);
-    const each = seeds.map((count) => count ?? `> ${seedsMax}`).join(", ");
-    return `| ${bug.name} | ${bug.why} | ${median ?? `> ${seedsMax}`} | ${each} | ${caughtBy.join(", ")} |`;
+/** By name of the bug, as kept in docs/runs/sim-bugs.json. */
+export type Hunts = Readonly<
+  Record<
+    string,
+    {
+      readonly commit: string;
+      /** One for each start: seeds until the first that fails; null: none of them did. */
+      readonly seeds: readonly (number | null)[];
+      /** The checks that caught it, the most frequent first. */
+      readonly caughtBy: readonly string[];
+    }
+  >
+>;
+
+export function bugTable(bugs: readonly Bug[], hunts: Hunts): string {
+  const rows = bugs.flatMap(({ name, why }) => {
+    const found = hunts[name];
+    if (found === undefined) return [];
+    const { commit, seeds, caughtBy } = found;
+    const each = seeds.map((count) => count ?? "not found").join(", ");
+    return [`| ${name} | ${why} | ${median(seeds)} | ${each} | ${caughtBy.join(", ")} | ${commit} |`];
   });
-  return ["| bug | what goes wrong | median seeds | each start | caught by |", "|---|---|---:|---|---|", ...rows].join(
-    "\n",
-  );
+  const head = "| bug | what goes wrong | median seeds | each start | caught by | commit |\n|---|---|---:|---|---|---|";
+  return [head, ...rows].join("\n");
+}
+
+/** The middle one; a start that found nothing counts as the largest. */
+function median(seeds: readonly (number | null)[]): string {
+  const sorted = seeds.map((one) => one ?? Infinity).sort((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)] ?? Infinity;
+  return middle === Infinity ? "not found" : String(middle);
 }
 
 const begin = "<!-- bugs: written by `npm run sim -- --bugs` -->";

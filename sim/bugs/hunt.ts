@@ -6,7 +6,6 @@ import type { Bug } from "./bug.js";
 import { buildMutant } from "./mutant.js";
 
 export interface Hunt {
-  readonly bug: Bug;
   /** One for each start: seeds until the first that fails; undefined: none of them did. */
   readonly seeds: readonly (number | undefined)[];
   /** The checks that caught it, the most frequent first. */
@@ -47,12 +46,5 @@ export async function hunt(bug: Bug, { root, starts, seedsMax, firstSeed }: Hunt
     mutant.remove();
   }
   const caughtBy = [...caught].sort(([, a], [, b]) => b - a).map(([name]) => name);
-  return { bug, seeds, caughtBy, message };
-}
-
-/** The middle one; a start that found nothing counts as the largest. Undefined: most found nothing. */
-export function medianSeeds({ seeds }: Hunt): number | undefined {
-  const sorted = seeds.map((one) => one ?? Infinity).sort((a, b) => a - b);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  return middle === Infinity ? undefined : middle;
+  return { seeds, caughtBy, message };
 }

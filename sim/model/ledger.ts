@@ -11,14 +11,16 @@ import { demand, textOf } from "./world.js";
 export class Ledger {
   /** Where each value was received: place of the result in the order of all resolutions. */
   readonly #received = new Map<string, number>();
-  #buffered: ReadonlySet<string> = new Set();
+  #buffered = new Set<string>();
   /** Sent once more after they had left: a PUT names the selects of a state that was there when it was written. */
   readonly #again = new Set<string>();
 
   /** @throws ModelError when a value was doubled or lost in this entry */
   check(entry: { readonly index: number; readonly command: Command }, applied: Applied, after: Records): void {
-    for (const value of this.#sentBy(entry.command))
-      if (this.#received.has(value) || this.#buffered.has(value)) this.#again.add(value);
+    for (const value of this.#sentBy(entry.command)) {
+      if (!this.#received.has(value) && !this.#buffered.delete(value)) continue;
+      this.#again.add(value);
+    }
     const waiting = new Set<string>();
     const left = new Set<string>();
     const failed = new Set<string>();
