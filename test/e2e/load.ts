@@ -15,6 +15,8 @@ export interface Written {
   readonly failures: ReadonlyMap<string, number>;
 }
 
+/** A writer takes a breath after each write: what is done to the nodes needs the machine as well. */
+const paceMs = 10;
 const retryMs = 20;
 /** Longer than a node takes to answer in any case. */
 const tryMs = 15_000;
@@ -121,6 +123,7 @@ export class Load {
       if (tries > 1) this.#healedMs.push(nowMs - beganMs);
       this.#acknowledgedMs.push(nowMs);
       (isSend ? this.#values : this.#states).push(name);
+      await pause(paceMs);
     }
   }
 
