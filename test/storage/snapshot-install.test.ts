@@ -81,11 +81,21 @@ async function arrived(name: string, { index, term }: { index: number; term: num
   return dir;
 }
 
+const triesMax = 10;
+
 /** As a crash leaves it. */
 async function crashed(dir: string): Promise<string> {
-  const copy = join(root, `crash${++copies}`);
-  await cp(dir, copy, { recursive: true, filter: (path) => ![lockName, "LOCK"].includes(basename(path)) });
-  return copy;
+  const filter = (path: string) => ![lockName, "LOCK"].includes(basename(path));
+  for (let tries = 1; ; tries++) {
+    const copy = join(root, `crash${++copies}`);
+    try {
+      await cp(dir, copy, { recursive: true, filter });
+      return copy;
+    } catch (error) {
+      // A file that is made ahead of need got its name while the others were copied: that is no moment in time.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || tries === triesMax) throw error;
+    }
+  }
 }
 
 const cases = [
