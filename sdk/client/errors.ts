@@ -5,7 +5,7 @@
  */
 import type { Json, ProblemOut } from "../../api/contract.js";
 
-/** Codes of the service (docs/api/errors.md) and, behind them, those of this SDK (docs/sdk/client.md). */
+/** Codes of the service (docs/api/errors.md) and, behind them, those of this SDK (docs/sdk/reference.md). */
 export type SlctErrorCode =
   | ProblemOut["code"]
   /** No endpoint gave an answer before the deadline; a mutation may have been applied all the same. */

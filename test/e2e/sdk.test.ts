@@ -2,20 +2,22 @@
  * Processes of the SDK on a real cluster, while workers and the leader are killed: each ends with the right result, and
  * everything outside that knows its keys has happened once.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createClient, type Client } from "../../sdk/client.js";
 import { nodeHandler, process as durable, serve } from "../../sdk/sdk.js";
 import { TestCluster, waitFor } from "./harness.js";
 import { order } from "./sdk-orders.js";
 
-const program = join(import.meta.dirname, "../../dist/test/e2e/sdk-worker.js");
+const dist = join(import.meta.dirname, "../../dist");
+const program = join(dist, "test/e2e/sdk-worker.js");
 const orders = 20;
 const resultWithinMs = 60_000;
 
@@ -111,4 +113,9 @@ test("a process that is called back by the service, in both ways of storing", as
     expect(await client.result(started, { wait: resultWithinMs })).toBe(`Hello ${name}, welcome`);
     expect(steps).toBe(1);
   }
+});
+
+test("the program of the README prints what the tutorial says", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(dist, "examples/hello.js"), ...endpoints]);
+  expect(stdout).toMatch(/^started hello\/[0-9a-f-]{36}\nbegun for you, and told: welcome\n$/);
 });
