@@ -76,6 +76,11 @@ export class ChaosClient {
     return reply;
   }
 
+  /** The next request goes to the `n`th node. */
+  turnTo(n: number): void {
+    this.#next = n;
+  }
+
   /** The next request goes to the next node. */
   turn(): void {
     this.#next++;

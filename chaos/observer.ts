@@ -12,7 +12,7 @@ export interface Span {
   readonly toMs: number;
 }
 
-/** They ask different nodes: one that does not answer must not look like a cluster that does not. */
+/** Each asks a node of its own: one that does not answer must not look like a cluster that does not. */
 const probes = 3;
 const probePaceMs = 50;
 const probeTimeoutMs = 1000;
@@ -33,6 +33,7 @@ export class Observer {
     const body = { Selects: [] };
     this.#probing = loops(probes, probePaceMs, async (prober, round) => {
       const client = clients[prober] as ChaosClient;
+      client.turnTo(prober);
       const reply = await client.once("PUT", statePath(`probe/${prober}/${round}`), { body }, probeTimeoutMs);
       this.last = reply instanceof Error ? reply.message : `${reply.status} ${JSON.stringify(reply.body)}`;
       if (!(reply instanceof Error) && reply.status === 201) this.#acknowledgedMs.push(performance.now());
