@@ -6,7 +6,7 @@
 import { expect, test } from "vitest";
 import { describe as describeFailure, runSteps, shrink, stepsOf } from "./run.js";
 
-const sequences = Number(process.env["SELECT_SEQUENCES"] ?? 2_000);
+const sequences = Number(process.env["SELECT_SEQUENCES"] ?? 1_000);
 const firstSeed = Number(process.env["SELECT_SEED"] ?? 1);
 const commandsPerSequence = 60;
 
