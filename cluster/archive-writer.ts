@@ -15,8 +15,8 @@ import {
 } from "./archive-format.js";
 import type { ReadView } from "./types.js";
 
-/** A block of records is ended beyond this. */
-const recordsBytes = 256 * 1024;
+/** A block of records is ended beyond this: small enough that nothing waits for a millisecond while one is made. */
+const recordsBytes = 64 * 1024;
 
 /**
  * @param after only records behind this key: a transfer goes on where it broke off. "": all

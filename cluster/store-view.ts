@@ -13,9 +13,9 @@ import type { ReadView } from "./types.js";
 type LevelSnapshot = ReturnType<Level<string, Buffer>["snapshot"]>;
 type StoredPage = readonly (readonly [key: string, stored: Buffer])[];
 
-/** One read of the iterator: at most so many records, and no more once it has so many bytes. */
-const pageRecordsMax = 1000;
-const pageBytes = 256 * 1024;
+/** One read of the iterator: at most so many records, and no more once it has so many bytes. They are checked in one go. */
+const pageRecordsMax = 250;
+const pageBytes = 128 * 1024;
 
 export class LevelView implements ReadView {
   readonly #dir: string;
