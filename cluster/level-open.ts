@@ -30,11 +30,15 @@ export function damaged(dir: string, what: string): StorageError {
   return new StorageError("corrupt", `the store is damaged: ${what}`, { file: dir });
 }
 
+/** A read beyond the end of a table, or of one that is missing: LevelDB calls it an error of the disk. */
+const tableGone = /\.(ldb|sst): (Invalid argument|No such file or directory)$/;
+
 /** The error that ends the store, for whatever came out of LevelDB. */
 export function failureOf(dir: string, error: unknown): Error {
   const { code, message } = error as { code?: unknown; message?: unknown };
   const what = `the store failed: ${String(message)}`;
-  if (code === "LEVEL_CORRUPTION") return new StorageError("corrupt", what, { file: dir }, error);
+  if (code === "LEVEL_CORRUPTION" || tableGone.test(what))
+    return new StorageError("corrupt", what, { file: dir }, error);
   return storageErrorOf(error, what, { file: dir });
 }
 
