@@ -18,7 +18,7 @@ const criticalBytes = 2.5 * mebibyte;
 const full = "n3";
 /** Segments are made ahead of need. */
 const flags = ["--log-segment-bytes", String(mebibyte), "--log-tail-bytes", String(mebibyte)];
-const noticedMsMax = 5000;
+const noticedMsMax = 30_000;
 
 interface Status {
   readonly Nodes: readonly {
