@@ -5,7 +5,7 @@
  * seen at once and is waited for, not for ever; if it shows later, when it asks outside of any turn, it is too late.
  */
 import { SlctError } from "../client/errors.js";
-import { placeOf, type Guard } from "./guard.js";
+import { here, placeOf, type Guard } from "./guard.js";
 import { quiet, turn } from "./turn.js";
 
 export interface DriverOptions {
@@ -42,7 +42,7 @@ export class Driver {
 
   /** @throws SlctError `not_durable` outside of a turn */
   ask(label: string): void {
-    const stack = new Error();
+    const stack = here();
     if (this.#phase === "idle") {
       const error = new SlctError(
         "not_durable",

@@ -25,7 +25,7 @@ export interface ExecutionOptions {
   readonly process: AnyProcess;
   readonly data: RunningData;
   readonly vars: Vars;
-  /** Selects at the service that have no result yet, by ID, with their labels. */
+  /** Selects at the service, by ID, with their labels: those that have a result too, until it is delivered. */
   readonly registered: ReadonlyMap<string, string>;
   readonly guard: Guard | undefined;
   readonly warn: (message: string) => void;
@@ -130,8 +130,8 @@ export class Execution {
     // A cancellation comes last: what was received before it is known has to reach the code.
     const cancellations = results.filter(({ Select }) => Select === cancelSelect);
     for (const result of [...results.filter(({ Select }) => Select !== cancelSelect), ...cancellations]) {
-      if (this.isOver) return;
-      await this.#deliverOne(result);
+      if (this.isOver) this.#records.registered.delete(result.Select);
+      else await this.#deliverOne(result);
     }
   }
 
@@ -280,7 +280,9 @@ export class Execution {
   #checkRegistered(): void {
     const steps = new Set(this.#operations.steps().map(({ op }) => op));
     for (const [id, label] of this.#records.registered) {
-      const isKnown = this.#operations.open.has(id) || steps.has(readRetrySelect(id)?.op ?? "");
+      const op = readRetrySelect(id)?.op ?? id;
+      // What is in the journal and in the state was stored while the lock was kept.
+      const isKnown = this.#operations.open.has(id) || steps.has(op) || this.#records.journal.get(op) !== undefined;
       if (isKnown || id === startSelect || id === cancelSelect || this.isOver) continue;
       if (!this.#records.journal.isPast(id, this.#records.loops)) {
         this.#break(unasked(this.#options.id, id, label, this.#driver.last));

@@ -98,13 +98,32 @@ function callerOf(stack: string): string | undefined {
   return shorten(frame);
 }
 
+/** Where the operation was made that an `await` sets off: then the stack has nothing of the code that awaits. */
+let origin: Error | undefined;
+
+export function from<T>(made: Error, run: () => T): T {
+  const before = origin;
+  origin = made;
+  try {
+    return run();
+  } finally {
+    origin = before;
+  }
+}
+
+/** Its stack leads to the code that asks. */
+export function here(): Error {
+  return origin ?? new Error();
+}
+
 /** Where user code called into this SDK: the first frame of `stack` that is not in it. */
 export function placeOf(stack: string | undefined): string {
-  const frame = framesOf(stack ?? "").find((one) => !ownFrame.test(one) && !/node_modules|node:/.test(one));
+  const frame = framesOf(stack ?? "").find((one) => !one.includes(ownPath) && !/node_modules|node:/.test(one));
   return frame === undefined ? "an unknown place" : shorten(frame);
 }
 
-const ownFrame = /[/\\]sdk[/\\](process|client|worker)[/\\]/;
+/** Of this SDK: `…/sdk/`. */
+const ownPath = new URL("..", import.meta.url).pathname;
 
 function framesOf(stack: string): string[] {
   return stack.split("\n").filter((line) => /^\s*at |@/.test(line));

@@ -2,10 +2,10 @@
  * What is said when code and journal do not fit: both sides, and the line of the code.
  */
 import { SlctError } from "../client/errors.js";
-import { placeOf } from "./guard.js";
+import { here, placeOf } from "./guard.js";
 
 export function mismatch(id: string, op: string, recorded: string, asked: string): SlctError {
-  const place = placeOf(new Error().stack);
+  const place = placeOf(here().stack);
   return new SlctError(
     "journal_mismatch",
     `process ${id}, operation ${op}: the journal has "${recorded}", the code now asks for "${asked}" (${place}). ` +

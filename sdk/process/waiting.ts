@@ -6,6 +6,7 @@ import type { Case, Cases, Selected } from "../client/cases.js";
 import { nameOf } from "../client/channel.js";
 import { SlctError } from "../client/errors.js";
 import type { ProcessContext, Sending } from "./context.js";
+import { from } from "./guard.js";
 import type { Host } from "./host.js";
 import { durable, resultOf, type Scope } from "./journal.js";
 
@@ -49,10 +50,11 @@ export function awaitable<Outcome, T>(
   read: (outcome: Outcome) => T,
 ): Case<Outcome> & PromiseLike<T> {
   let promise: Promise<T> | undefined;
+  const made = new Error();
   const both: Case<Outcome> & PromiseLike<T> = {
     ...one,
     then: (onValue, onError) => {
-      promise ??= selectIn(scope, host, { only: both }).then((selected) => read(selected as Outcome));
+      promise ??= from(made, () => selectIn(scope, host, { only: both })).then((selected) => read(selected as Outcome));
       return promise.then(onValue, onError);
     },
   };

@@ -98,7 +98,7 @@ class Activation {
     const { registry, guard, warn, foreignMs } = this.#runtime;
     const { ID: id, Vars: vars = {} } = this.#state;
     const found = registry.find(data);
-    const registered = new Map(unresolved(this.#state).map(({ ID, Cases }) => [ID, labelOfBodies(Cases)]));
+    const registered = new Map(this.#state.Selects.map(({ ID, Cases }) => [ID, labelOfBodies(Cases)]));
     const onBroken = (error: SlctError) => this.#runtime.isKept(id) && this.#runtime.onLate(id, error);
     return Execution.open({ id, ...found, vars, registered, guard, warn, foreignMs, onBroken });
   }
