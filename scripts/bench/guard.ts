@@ -1,39 +1,39 @@
 /**
- * Whether slct has become slower, in 20 seconds on whatever machine this is: creates in short rounds, in turns with a
- * calibration loop. Only the ratio of the two counts.
+ * Whether slct has become slower, in 20 seconds on whatever machine this is: creates in short rounds, in turns with the
+ * same on a yardstick that is no part of slct. Only the ratio of the two counts.
  */
-import { calibrate } from "./calibration.js";
 import type { Found } from "./figure.js";
-import { median } from "./latency.js";
 import { measure } from "./measure.js";
 import type { SlctCluster } from "./slct.js";
+import { fight } from "./versus.js";
 import { create } from "./workloads.js";
+import { openYardstick } from "./yardstick.js";
 
-const rounds = 4;
-const calibrationSeconds = 1;
-const duration = { seconds: 2.5, warmupSeconds: 1 };
+const rounds = 3;
+const duration = { seconds: 2, warmupSeconds: 1 };
 const connections = 64;
 
-/** Creates per calibration round. docs/performance.md tells what was measured, with and without other load. */
-export const ratioMin = 0.5;
+/** Creates per create of the yardstick. docs/performance.md tells what was measured, with and without other load. */
+export const ratioMin = 0.2;
 
 /** @throws Error below the bound */
 export async function guard(cluster: SlctCluster, dir: string, found: Found): Promise<void> {
-  const calibrations: number[] = [];
-  const creates: number[] = [];
-  const latencies: { readonly p50Ms: number; readonly p99Ms: number }[] = [];
-  for (let round = 0; round < rounds; round++) {
-    calibrations.push(await calibrate(dir, calibrationSeconds));
-    const values = await measure(cluster, create("create 10 KB", 10 * 1024, connections), duration);
-    creates.push(Number(values.perSecond));
-    latencies.push({ p50Ms: Number(values.p50Ms), p99Ms: Number(values.p99Ms) });
+  const yardstick = await openYardstick(dir);
+  const workload = () => create("create 10 KB", 10 * 1024, connections);
+  try {
+    const values = await fight(
+      {
+        name: "create 10 KB",
+        ours: () => measure(cluster, workload(), duration),
+        peers: () => measure(yardstick, workload(), duration),
+      },
+      rounds,
+    );
+    found(`create 10 KB, c=${connections}`, { ...values, bound: ratioMin });
+    const ratio = Number(values.ratio);
+    if (!(ratio >= ratioMin))
+      throw new Error(`slct has become slower: ${ratio.toFixed(3)} of the yardstick, bound ${ratioMin}`);
+  } finally {
+    await yardstick.stop();
   }
-  const [perSecond, calibrationPerSecond] = [median(creates), median(calibrations)];
-  const ratio = perSecond / calibrationPerSecond;
-  found(`create 10 KB, c=${connections}`, {
-    ...{ ratio, bound: ratioMin, perSecond, calibrationPerSecond, rounds: creates, calibrations },
-    ...{ p50Ms: median(latencies.map((one) => one.p50Ms)), p99Ms: median(latencies.map((one) => one.p99Ms)) },
-  });
-  if (!(ratio >= ratioMin))
-    throw new Error(`slct has become slower: ${ratio.toFixed(3)} creates per calibration round, bound ${ratioMin}`);
 }

@@ -74,7 +74,8 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
   ],
   guard: [
     ...[column("ratio", "ratio", 3), column("bound", "bound", 3), column("ops/s", "perSecond", 0)],
-    ...[column("calibration/s", "calibrationPerSecond", 0), ...latencies],
+    ...[column("yardstick", "peerPerSecond", 0), ...latencies, column("CPU µs/op", "cpuMicrosPerOp", 0)],
+    ...[column("yardstick", "peerCpuMicrosPerOp", 0)],
   ],
 };
 
