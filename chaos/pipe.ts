@@ -40,6 +40,8 @@ export class Pipe {
   #timer: NodeJS.Timeout | undefined;
   /** `from` has said all, or is gone. */
   #over: "end" | "gone" | undefined;
+  /** What of that `to` has been told. */
+  #passed: "end" | "gone" | undefined;
 
   constructor(from: Socket, to: Socket, parts: { rule: () => Impairment; random: Random; counts: PipeCounts }) {
     this.#from = from;
@@ -111,7 +113,10 @@ export class Pipe {
     this.kick();
   }
 
+  /** Once for each kind of end: a socket would note every repetition. */
   #passEnd(): void {
+    if (this.#over === this.#passed) return;
+    this.#passed = this.#over;
     if (this.#over === "end") this.#to.end();
     if (this.#over === "gone") this.#to.destroySoon();
   }
