@@ -119,11 +119,24 @@ export class RaftChecks {
     if (raft?.role === "leader" && first.index <= last && disk.term(first.index) !== first.term)
       throw new Violation("LeaderAppendOnly", `${node.id} replaces ${first.index} of ${last}`);
     this.#register(entries, disk.term(first.index - 1) ?? -1);
+    if (raft?.role === "leader" && entries.some(({ kind }) => kind !== undefined))
+      this.#checkChange(node, raft, entries);
     for (let index = first.index; index <= Math.min(last, this.committed.length - 1); index += 1) {
       const kept = this.committed[index]?.term;
       if (disk.term(index) !== kept || entries[index - first.index]?.term === kept) continue;
       throw new Violation("committed entries stay", `${node.id} overwrites ${index}`);
     }
+  }
+
+  /** One change at a time, and not before something of the leader's own term is committed. */
+  #checkChange({ id, disk }: Watched, { commitIndex, term }: Raft, entries: readonly Entry[]): void {
+    const isOpen = ({ index, kind }: Entry): boolean => kind !== undefined && index > commitIndex;
+    const open = [...disk.entries.filter(isOpen), ...entries.filter(isOpen)];
+    const indexes = new Set(open.map(({ index }) => index));
+    check(indexes.size <= 1, "one change at a time", `${id} has ${[...indexes].join()} above ${commitIndex}`);
+    const committedTerm = entries.find(({ index }) => index === commitIndex)?.term ?? disk.term(commitIndex);
+    const isOwn = committedTerm === term || !entries.some((one) => isOpen(one) && one.term === term);
+    check(isOwn, "own-term change", `${id} changes the members in ${term}, committed is ${commitIndex}`);
   }
 
   /** What the message promises is on the disk of its sender. */

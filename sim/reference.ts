@@ -188,6 +188,9 @@ function checkChange(index: Index, before: Configuration, after: Configuration):
   const moved = old.filter((id) => !now.includes(id)).length + now.filter((id) => !old.includes(id)).length;
   check(moved <= 1 && now.length > 0, "one voter at a time", `${old.join()} to ${now.join()} at ${index}`);
   const back = after.members.filter(({ id }) => before.removed.includes(id) || after.removed.includes(id));
+  const gone = before.members.filter(({ id }) => after.members.every((one) => one.id !== id));
+  const unknown = gone.filter(({ id }) => !after.removed.includes(id));
+  check(unknown.length === 0, "removed for good", `${unknown.map(({ id }) => id).join()} may come back after ${index}`);
   check(back.length === 0, "removed for good", `${back.map(({ id }) => id).join()} at ${index}`);
 }
 

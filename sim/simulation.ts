@@ -122,6 +122,9 @@ class Simulation {
       this.#until(this.#config.safetyMs, () => this.#clients.isDone);
       this.#clients.stop();
       this.#nemesis.stop();
+      const { change, requestTimeoutMs } = this.#config;
+      // Nodes still repeat what they were asked to change, and who dies now is not there to agree to it.
+      if (change.everyMs > 0) this.#until(this.#loop.nowMs + 2 * requestTimeoutMs, () => false);
       const recovery = new Recovery({
         ...{ config: this.#config, loop: this.#loop, nodes: this.#nodes, network: this.#network },
         ...{ reference: this.#reference, oracle: this.#oracle, verdict: this.#verdict },
