@@ -141,9 +141,9 @@ export class SnapshotCluster {
     return this.#written;
   }
 
-  /** Writes until every log begins behind what `id` has, whoever leads. */
+  /** Writes until every log begins behind what `id` has in its own, applied or not, whoever leads. */
   async writeBeyond(id: string): Promise<void> {
-    const behind = this.seat(id).appliedIndex;
+    const behind = this.seat(id).member?.parts.raft.status().lastIndex ?? 0;
     const others = [...this.seats.keys()].filter((other) => other !== id);
     const begins = () => Math.min(...others.map((other) => this.firstIndexOf(other)));
     while (begins() <= behind + 1) await this.write(200);
