@@ -8,7 +8,7 @@ const [endpoints = ""] = process.argv.slice(2);
 const running = worker({
   processes: [order, parcel],
   endpoints: endpoints.split(","),
-  lease: "2s",
+  lease: "5s",
   grace: "2s",
   stopOn: ["SIGTERM"],
   warn: (message) => console.error(message),

@@ -19,7 +19,7 @@ import { order } from "./sdk-orders.js";
 const dist = join(import.meta.dirname, "../../dist");
 const program = join(dist, "test/e2e/sdk-worker.js");
 const orders = 20;
-const resultWithinMs = 60_000;
+const resultWithinMs = 120_000;
 
 let cluster: TestCluster;
 let client: Client;
@@ -73,7 +73,7 @@ test("every order ends as it should, with workers and the leader killed in the m
   const [first, second] = [await startWorker(), await startWorker()];
   const numbers = Array.from({ length: orders }, (_, n) => n);
   const started = await Promise.all(numbers.map((n) => client.start(order, { shop: shop.url, n }, { id: String(n) })));
-  const pay = (n: number) => client.send(`e2e-paid-${n}`, n * 10, { wait: "1m" });
+  const pay = (n: number) => client.send(`e2e-paid-${n}`, n * 10, { wait: "2m" });
 
   await waitFor("the first booking", () => shop.bookings.size > 0);
   first.kill("SIGKILL");

@@ -57,7 +57,7 @@ describe("steps", () => {
     expect(await result()).toBe(20);
     await cluster.untilQuiescent();
     globalThis.process.off("warning", listen);
-    expect(warnings).toEqual([]);
+    expect(warnings).not.toContain("MaxListenersExceededWarning");
   });
 
   test("are tried again later and later, with the same idempotency key", async () => {

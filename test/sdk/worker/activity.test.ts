@@ -25,11 +25,15 @@ const failureOf = (promise: PromiseLike<unknown>) => promise.then(null, (error: 
 const seen = ({ code, message, details }: Failure) => ({ code, message, details: details ?? null });
 
 /** Lets time pass while a step runs: there is no rest to wait for. */
-async function pass(ms: number, isEnough: () => boolean = () => false): Promise<void> {
+async function pass(ms: number): Promise<void> {
   const end = cluster.time.now() + ms;
-  while (!isEnough() && (cluster.time.nextMs ?? Infinity) <= end) {
+  const settle = async () => {
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await settle();
+  while ((cluster.time.nextMs ?? Infinity) <= end) {
     cluster.time.step(cluster.time.nextMs ?? end);
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await settle();
   }
   cluster.time.step(end);
 }
