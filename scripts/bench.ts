@@ -58,7 +58,7 @@ async function measureAll(options: BenchOptions, found: Found): Promise<void> {
     case "soak":
       return onCluster(options, (cluster) => soak(cluster, options.count, connections, found));
     case "guard":
-      return onCluster(options, (cluster, dir) => guard(cluster, dir, found));
+      return onCluster(options, (cluster, dir) => guard(cluster, dir, options.runs, found));
     case "report":
       return writePage(options.out);
   }

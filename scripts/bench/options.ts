@@ -15,7 +15,7 @@ what, one of
   --large          states of 100 KB, 1 MB and 4 MB
   --scale N        up to N parked selects, pending states, channels, waiters of one channel, timers due at once
   --soak M         M minutes of the mixed workload: memory, files and log must not grow
-  --guard          20 seconds beside a calibration loop; exit code 1 when slct has become slower
+  --guard          20 seconds beside a yardstick; exit code 1 when slct has become slower
   --report         docs/performance.md from the figures of all runs so far; measures nothing
 
 how
@@ -24,6 +24,7 @@ how
   --seconds N        per measurement (8; with --peer per round, 3)
   --warmup N         seconds before each that do not count (2; with --peer 1)
   --rounds N         with --peer (5)
+  --runs N           with --guard: so many times, to see how much it differs (1)
   --data DIR         on a disk, for the nodes' data (a new directory for temporary files); emptied at the end
   --peer-cache DIR   where Restate is installed on demand (slct-peers among the temporary files)
   --out DIR          where figures.json and profiles go (bench-out)
@@ -42,6 +43,7 @@ export interface BenchOptions {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly rounds: number;
+  readonly runs: number;
   readonly data: string | undefined;
   readonly peerCache: string;
   readonly out: string;
@@ -58,7 +60,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     args: [...argv],
     options: {
       ...{ rate: text, peer: text, failover: text, large: yes, scale: text, soak: text, guard: yes, report: yes },
-      ...{ connections: text, only: text, seconds: text, warmup: text, rounds: text, data: text },
+      ...{ connections: text, only: text, seconds: text, warmup: text, rounds: text, runs: text, data: text },
       ...{ "peer-cache": text, out: text, "cpu-prof": yes, help: yes },
     },
   });
@@ -94,6 +96,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     seconds: positive("--seconds", values.seconds ?? (isPeer ? "3" : "8")),
     warmupSeconds: positive("--warmup", values.warmup ?? (isPeer ? "1" : "2")),
     rounds: positive("--rounds", values.rounds ?? "5"),
+    runs: positive("--runs", values.runs ?? "1"),
     peerCache: values["peer-cache"] ?? join(tmpdir(), "slct-peers"),
     out: values.out ?? "bench-out",
     command: ["npm run bench", ...(argv.length > 0 ? ["--", ...argv] : [])].join(" "),

@@ -73,9 +73,9 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
     ...[column("at the end", "logMb", 0), column("highest", "logMaxMb", 0)],
   ],
   guard: [
-    ...[column("ratio", "ratio", 3), column("bound", "bound", 3), column("ops/s", "perSecond", 0)],
-    ...[column("yardstick", "peerPerSecond", 0), ...latencies, column("CPU µs/op", "cpuMicrosPerOp", 0)],
-    ...[column("yardstick", "peerCpuMicrosPerOp", 0)],
+    ...[column("ratio", "ratio", 2), column("lowest", "lowest", 2), column("highest", "highest", 2)],
+    ...[column("bound", "bound", 2), column("ops/s", "perSecond", 0), column("yardstick", "peerPerSecond", 0)],
+    ...[column("CPU µs/op", "cpuMicrosPerOp", 0), column("yardstick", "peerCpuMicrosPerOp", 0)],
   ],
 };
 

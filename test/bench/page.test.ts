@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { mergeFigures, readFigures, type Figure } from "../../scripts/bench/figure.js";
+import { ratioMin } from "../../scripts/bench/guard.js";
 import { docs, fill, scaleCurve } from "../../scripts/bench/page.js";
 import { cells, plainTables } from "../../scripts/bench/tables.js";
 import { targetCells, targets } from "../../scripts/bench/targets.js";
@@ -24,6 +25,11 @@ describe("the page", () => {
   test("and so is its diagram", () => {
     const file = join(docs, "performance/scale.svg");
     expect(scaleCurve(figures)).toBe(existsSync(file) ? readFileSync(file, "utf8") : undefined);
+  });
+
+  test("has runs of the guard that its bound is less than half of", () => {
+    for (const { values } of figures.filter(({ kind }) => kind === "guard"))
+      expect(Number(values.lowest)).toBeGreaterThan(2 * ratioMin);
   });
 });
 
