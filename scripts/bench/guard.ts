@@ -21,7 +21,7 @@ const connections = 64;
  * Creates per create of the yardstick. Less than half of the lowest of all runs, with and without other load, that are in
  * docs/performance.md: it catches what made slct several times slower, and nothing else.
  */
-export const ratioMin = 0.15;
+export const ratioMin = 0.12;
 
 /** Once, or `runs` times to see how much the ratio differs. @throws Error when one is below the bound */
 export async function guard(cluster: SlctCluster, dir: string, runs: number, found: Found): Promise<void> {
