@@ -2,9 +2,10 @@
  * `npm run sim`: runs seeds of the simulator, and tells of those that break a promise.
  *
  * Flags: --seeds N (100) --minutes M (no longer than that) --seed S (first one, 1) --jobs J (processes, one per core)
- * --twice (each seed again: same trace?) --json FILE (figures) --trace N (of one seed: its last N lines) --shrink (makes the first failure small, writes it to
- * test/sim/regressions) --replay FILE --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md)
- * --bug NAME (only this one; with --shrink: a small run that it breaks) --starts N (3) --limit N (1000).
+ * --twice (each seed again: same trace?) --json FILE (figures) --trace N (of one seed: its last N lines) --replay FILE
+ * --shrink (makes the first failure small, writes it to test/sim/regressions)
+ * --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md) --bug NAME,… (only these; one with
+ * --shrink: a small run that it breaks) --starts N (3) --limit N (1000).
  * Exit code 1: a promise was broken, or a seeded bug not found. See docs/simulation.md.
  */
 import { execFileSync } from "node:child_process";
@@ -95,7 +96,8 @@ function replayed(file: string, traceLines: number): Promise<Result> {
 
 /** What is found is written at once: the others keep what an earlier run found of them. */
 async function huntAll(): Promise<void> {
-  const todo = bugs.filter(({ name }) => flags.bug === undefined || name === flags.bug);
+  const wanted = flags.bug?.split(",");
+  const todo = bugs.filter(({ name }) => wanted === undefined || wanted.includes(name));
   const options = { root: ".", starts: Number(flags.starts), seedsMax: Number(flags.limit), firstSeed: first };
   const next = async (): Promise<void> => {
     for (let bug = todo.shift(); bug !== undefined; bug = todo.shift()) {
