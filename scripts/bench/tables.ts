@@ -74,7 +74,7 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
   ],
   guard: [
     ...[column("ratio", "ratio", 2), column("lowest", "lowest", 2), column("highest", "highest", 2)],
-    ...[column("bound", "bound", 2), column("ops/s", "perSecond", 0), column("yardstick", "peerPerSecond", 0)],
+    ...[column("ops/s", "perSecond", 0), column("yardstick", "peerPerSecond", 0)],
     ...[column("CPU µs/op", "cpuMicrosPerOp", 0), column("yardstick", "peerCpuMicrosPerOp", 0)],
   ],
 };
