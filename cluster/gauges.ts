@@ -5,11 +5,12 @@ import type { GaugeName } from "./metrics.js";
 import type { Parts } from "./parts.js";
 
 export function readGauges(parts: Parts): Readonly<Record<GaugeName, number>> {
-  const { raft, store, proposals, waits, machine, board, peers, members, health } = parts;
+  const { raft, log, store, proposals, waits, machine, board, peers, members, health } = parts;
   const voters = members.all.filter(({ voter }) => voter).length;
   return {
     slct_raft_term: raft.term,
     slct_raft_leader: raft.role === "leader" ? 1 : 0,
+    slct_raft_first_index: log.firstIndex(),
     slct_raft_last_index: raft.status().lastIndex,
     slct_raft_commit_index: raft.commitIndex,
     slct_raft_applied_index: store.appliedIndex,

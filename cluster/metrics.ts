@@ -15,6 +15,7 @@ export interface Gauges {
 const gauges = {
   slct_raft_term: "Current Raft term",
   slct_raft_leader: "1 on the leader, else 0",
+  slct_raft_first_index: "First index that is still in the log: who needs an earlier one gets a snapshot",
   slct_raft_last_index: "Last index of the log",
   slct_raft_commit_index: "Commit index",
   slct_raft_applied_index: "Last index applied here",

@@ -11,6 +11,7 @@ import { freePorts } from "../../scripts/free-ports.js";
 import { TestCluster, waitFor } from "./harness.js";
 import { Load } from "./load.js";
 import { agreedHash } from "./replicas.js";
+import { gauge } from "./vitals.js";
 
 const mainFile = join(import.meta.dirname, "..", "..", "dist", "src", "main.js");
 /** A failed write succeeds on retry within this time, whatever orderly thing is done to the nodes. */
@@ -205,6 +206,7 @@ test("a node that missed what is no longer in the log comes in by a snapshot", a
     const filling = "x".repeat(100_000);
     for (let n = 0; n < 100; n++)
       await cluster.call(`/state/big-${n}`, { method: "PUT", body: { Data: filling, Selects: [] } });
+    await waitFor("a cut log", async () => (await gauge(cluster, "n1", "slct_raft_first_index")) > 1);
     const load = new Load(cluster, 2);
     await cluster.add("n2", flags);
     await votes(cluster, "n2");
