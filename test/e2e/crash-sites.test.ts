@@ -2,8 +2,8 @@
  * Three members die together at each named place of their code, one place after the other on the same directories: what
  * was acknowledged before is there afterwards, on each of them, and once.
  */
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -21,15 +21,31 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** @returns the lines it printed, and how it ended */
+/**
+ * Its output goes to files: a pipe that is full refuses what a process writes that may die at any moment.
+ * @returns the lines it printed, and how it ended
+ */
 function run(...more: readonly string[]): Promise<{ lines: string[]; end: string }> {
-  const file = join(dir, "acknowledged.json");
-  writeFileSync(file, JSON.stringify(acknowledged));
-  return new Promise((resolve) => {
-    const options = { timeout: runMsMax, maxBuffer: 2 ** 26 };
-    execFile(process.execPath, [program, join(dir, "members"), file, ...more], options, (error, stdout, stderr) => {
-      const end = error === null ? "0" : (error.signal ?? String(error.code));
-      resolve({ lines: stdout.trimEnd().split("\n"), end: stderr === "" ? end : `${end} ${stderr}` });
+  const [known, out, err] = ["acknowledged.json", "out", "err"].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(known, JSON.stringify(acknowledged));
+  const [outFd, errFd] = [openSync(out, "w"), openSync(err, "w")];
+  const args = [program, join(dir, "members"), known, ...more];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", outFd, errFd], timeout: runMsMax });
+  closeSync(outFd);
+  closeSync(errFd);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      const stderr = readFileSync(err, "utf8");
+      const end = signal ?? String(code);
+      resolve({
+        lines: readFileSync(out, "utf8").trimEnd().split("\n"),
+        end: stderr === "" ? end : `${end} ${stderr}`,
+      });
     });
   });
 }
