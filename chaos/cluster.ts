@@ -14,7 +14,7 @@ import { isReady, readCluster } from "../scripts/cluster-status.js";
 import { apiOf, logTail, startNode, type NodeProcess } from "../scripts/node-process.js";
 import type { Armed } from "./arming.js";
 import type { Network, Place } from "./network.js";
-import type { OwnEnd } from "./own-end.js";
+import { foundDamage, type OwnEnd } from "./own-end.js";
 
 export interface ChaosClusterOptions {
   readonly dir: string;
@@ -31,6 +31,8 @@ interface Seat {
   process: NodeProcess | undefined;
   /** How its process ended, once it has. */
   end: string | undefined;
+  /** Times it was started again to have its records from the others. */
+  repairs: number;
   /** Its end was wanted. */
   stopped: boolean;
   /** For good: no member any more, or without its disk. */
@@ -40,6 +42,7 @@ interface Seat {
 const entry = fileURLToPath(new URL("dist/chaos/node.js", rootUrl()));
 const stepMs = 50;
 const revivalsMax = 3;
+const repairsMax = 20;
 const armMsMax = 3000;
 /** Longer than an election; another fault may have taken the majority away. */
 const leaderlessMsMax = 10_000;
@@ -154,7 +157,11 @@ export class ChaosCluster {
     void process_.ended.then((how) => {
       if (seat.process !== process_) return;
       seat.end = how;
-      if (!seat.stopped) this.#ownEnds.push({ id, how, said: logTail(process_, 1) });
+      if (seat.stopped) return;
+      const end = { id, how, said: logTail(process_, 1) };
+      this.#ownEnds.push(end);
+      // As whatever watches over processes would. Damage may be read long after it was done.
+      if (foundDamage(end) && seat.repairs++ < repairsMax) this.launch(id);
     });
   }
 
@@ -266,7 +273,7 @@ export class ChaosCluster {
     const id = `n${this.#seats.size + 1}`;
     const found = await this.#options.network.place(id);
     const place = { ...found, member: { ...found.member, ...also } };
-    this.#seats.set(id, { place, process: undefined, end: undefined, stopped: false, isGone: false });
+    this.#seats.set(id, { place, process: undefined, end: undefined, repairs: 0, stopped: false, isGone: false });
     return place.member;
   }
 

@@ -11,3 +11,8 @@ export function isFair({ how, said }: OwnEnd): boolean {
   if (how === "exit code 0" || how === "signal SIGKILL") return true;
   return /failpoint [a-z]+\.|"type":"StorageError"/.test(said);
 }
+
+/** It read records that are damaged: when it is started again, it has them from the others. */
+export function foundDamage({ said }: OwnEnd): boolean {
+  return /"type":"StorageError","message":"the store is damaged/.test(said);
+}

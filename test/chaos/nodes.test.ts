@@ -1,7 +1,7 @@
 /** What is said of the nodes themselves: whether their records agree, and whether one had a reason to end. */
 import { describe, expect, test } from "vitest";
 import { judge } from "../../chaos/convergence.js";
-import { isFair } from "../../chaos/own-end.js";
+import { foundDamage, isFair } from "../../chaos/own-end.js";
 
 describe("replicas", () => {
   const node = (ID: string, Index: number, Hash: string) => ({ ID, StateHash: { Index, Hash } });
@@ -35,5 +35,13 @@ describe("a node", () => {
     ["without memory", false, "signal SIGABRT", "FATAL ERROR: Reached heap limit"],
   ])("ends %s", (_, fair, how, said) => {
     expect(isFair({ id: "n1", how, said })).toBe(fair);
+  });
+
+  test.each([
+    ["damaged records", true, "the store is damaged: the record s is not what was stored (n1/store)."],
+    ["a damaged log", false, "the log is damaged: a record is not what was written (n1/log)."],
+    ["a full disk", false, "the store failed: no space left on device (n1/store)."],
+  ])("that ended over %s is started again for it: %s", (_, again, message) => {
+    expect(foundDamage({ id: "n1", how: "exit code 1", said: fatal("StorageError", message) })).toBe(again);
   });
 });
