@@ -6,8 +6,11 @@
 import { expect, test } from "vitest";
 import { runChaos } from "../../chaos/run.js";
 
-/** Each once; about half a minute. What takes disks and members away has its own tests beside, and `npm run chaos`. */
-const faults = ["kill-leader", "isolate-leader", "triangle", "replay", "failpoint-exit", "kill-all"];
+/** Each once; more than a minute. What takes disks and members away has its own tests beside, and `npm run chaos`. */
+const faults = [
+  ...["kill-leader", "kill-follower", "stop-leader", "isolate-leader", "triangle", "replay", "failpoint-exit"],
+  ...["restart", "rolling-restart", "kill-all"],
+];
 
 test("what is broken loses nothing and repeats nothing", async () => {
   const report = await runChaos({
