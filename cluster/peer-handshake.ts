@@ -5,12 +5,14 @@
  * Source: reliability 42, 43 and S2, S4, S7. Links are not encrypted: the peer port belongs on a private network.
  */
 import type { IncomingHttpHeaders } from "node:http";
+import { crc32 } from "node:zlib";
 import type { NodeId } from "../raft/types.js";
 import { instancePattern } from "./instances.js";
 
 export const peerPath = "/peer";
 /** Name and version of what is spoken after the upgrade. */
-export const peerProtocol = "slct-peer/2";
+export const peerProtocol = "slct-peer/3";
+const sumHeader = "slct-sum";
 
 /**
  * `control`: heartbeats, votes, answers, everything small. `bulk`: entries and forwarded proposals. A link is one lane of
@@ -69,8 +71,37 @@ interface PeerRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
+/**
+ * CRC-32 in hex over the names and values of our own headers. Frames have theirs (frames.ts); a greeting needs one because
+ * it is believed for long: a bit that flips in an instance would ban the right node, or make a wrong one known for good.
+ */
+export function greetingSum(headers: Readonly<Record<string, string | string[] | undefined>>): string {
+  const own = Object.entries(headers).filter(
+    ([name, value]) => name.startsWith("slct-") && name !== sumHeader && value !== undefined,
+  );
+  const lines = own.map(([name, value]) => `${name}:${String(value)}`).sort();
+  return crc32(lines.join("\n")).toString(16).padStart(8, "0");
+}
+
+function isWhole(headers: IncomingHttpHeaders): boolean {
+  return headers[sumHeader] === greetingSum(headers);
+}
+
+function sealed(headers: Record<string, string>): Record<string, string> {
+  return { ...headers, [sumHeader]: greetingSum(headers) };
+}
+
 /** Who asks, for a request that opens no link. */
 export function callerHeaders(hello: Omit<Hello, "lane">): Record<string, string> {
+  return sealed(ownHeaders(hello));
+}
+
+export function helloHeaders(hello: Hello): Record<string, string> {
+  const own = sealed({ ...ownHeaders(hello), "slct-lane": hello.lane });
+  return { connection: "Upgrade", upgrade: peerProtocol, ...own };
+}
+
+function ownHeaders(hello: Omit<Hello, "lane">): Record<string, string> {
   return {
     "slct-cluster": encodeURIComponent(hello.clusterId),
     "slct-node": encodeURIComponent(hello.from),
@@ -81,20 +112,17 @@ export function callerHeaders(hello: Omit<Hello, "lane">): Record<string, string
   };
 }
 
-export function helloHeaders(hello: Hello): Record<string, string> {
-  return { connection: "Upgrade", upgrade: peerProtocol, "slct-lane": hello.lane, ...callerHeaders(hello) };
-}
-
 /** The answer that opens a link. */
 export function welcome(self: NodeId, instance: string): string {
   const lines = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", `Upgrade: ${peerProtocol}`];
-  lines.push(`slct-node: ${encodeURIComponent(self)}`, `slct-instance: ${instance}`);
+  const own = sealed({ "slct-node": encodeURIComponent(self), "slct-instance": instance });
+  for (const [name, value] of Object.entries(own)) lines.push(`${name}: ${value}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** The instance that answers, if it is the node that was dialed and speaks our protocol. */
+/** The instance that answers, if it is the node that was dialed, speaks our protocol and its words arrived whole. */
 export function welcomedBy(headers: IncomingHttpHeaders, to: NodeId): string | undefined {
-  const fits = headers.upgrade === peerProtocol && headers["slct-node"] === encodeURIComponent(to);
+  const fits = headers.upgrade === peerProtocol && isWhole(headers) && headers["slct-node"] === encodeURIComponent(to);
   return fits ? decodeInstance(headers["slct-instance"]) : undefined;
 }
 
@@ -124,6 +152,7 @@ export function admit(request: PeerRequest, door: Doorkeeper): Admission {
 export function admitCaller({ headers }: PeerRequest, door: Doorkeeper): CallerAdmission {
   if (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined)
     return refuse(400, "requests between peers have no body");
+  if (!isWhole(headers)) return refuse(400, "the greeting is damaged");
   if (headers["slct-cluster"] !== encodeURIComponent(door.clusterId)) return refuse(412, "another cluster");
   if (headers["slct-to"] !== encodeURIComponent(door.self)) return refuse(421, "another node was meant");
   const from = decodeText(headers["slct-node"]);

@@ -3,11 +3,12 @@
  */
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
+import { greetingSum } from "../../cluster/peer-handshake.js";
 import { onCleanUp } from "./cleanup.js";
 
 export const hello = (change: Record<string, string | undefined> = {}): Record<string, string | undefined> => ({
   connection: "Upgrade",
-  upgrade: "slct-peer/2",
+  upgrade: "slct-peer/3",
   "slct-cluster": "c",
   "slct-node": "b",
   "slct-to": "a",
@@ -17,10 +18,10 @@ export const hello = (change: Record<string, string | undefined> = {}): Record<s
   ...change,
 });
 
+/** With the checksum that belongs to the headers, unless they bring one of their own. */
 export function head(headers: Record<string, string | undefined>, line = "GET /peer HTTP/1.1"): string {
-  const lines = Object.entries({ host: "a", ...headers }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}: ${value}`],
-  );
+  const all = { host: "a", "slct-sum": greetingSum(headers), ...headers };
+  const lines = Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [`${name}: ${value}`]));
   return `${line}\r\n${lines.join("\r\n")}\r\n\r\n`;
 }
 

@@ -38,6 +38,8 @@ describe("the peer port", () => {
     [400, "a negative epoch", head(hello({ "slct-epoch": "-1" }))],
     [400, "an epoch beyond the safe integers", head(hello({ "slct-epoch": "9007199254740993" }))],
     [400, "an unknown lane", head(hello({ "slct-lane": "fast" }))],
+    [400, "a greeting without a checksum", head(hello({ "slct-sum": undefined }))],
+    [400, "a greeting with another checksum", head(hello({ "slct-sum": "00000000" }))],
     [426, "another version", head(hello({ upgrade: "slct-peer/1" }))],
     [426, "another protocol", head(hello({ upgrade: "h2c" }))],
     [426, "no upgrade", head(hello({ upgrade: undefined, connection: undefined }))],
@@ -68,6 +70,23 @@ describe("the peer port", () => {
       expect(answer).toMatch(/^HTTP\/1\.1 412 /);
     }
     expect(a.links).toEqual([]);
+  });
+
+  it("bans nobody for a bit that flips in a greeting, and learns nothing from it", async () => {
+    const a = await open("a", [{ id: "b", peer: "127.0.0.1:1", api: "" }]);
+    const whole = Buffer.from(head(hello()), "latin1");
+    // From the first word on; the bit that makes capitals of small letters is left alone, names of headers have no case.
+    const from = whole.indexOf("slct-cluster");
+    for (let at = from; at < whole.length - 4; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 5));
+      const { answer, socket } = await exchange(a.peers.port, damaged);
+      expect(answer).toMatch(/^HTTP\/1\.1 4(00|26) /);
+      expect(answer).not.toContain("slct-ban");
+      await closed(socket);
+    }
+    expect(a.links).toEqual([]);
+    await dial(a.peers.port, hello());
   });
 
   it("answers an ordinary HTTP client with 4xx", async () => {
@@ -112,7 +131,7 @@ describe("the peer port", () => {
 
   it("does not take the link of another program for a peer's", async () => {
     const impostor = createServer((socket) => {
-      socket.once("data", () => socket.write("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: slct-peer/2\r\n\r\n"));
+      socket.once("data", () => socket.write("HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: slct-peer/3\r\n\r\n"));
       socket.on("error", () => socket.destroy());
     });
     impostor.listen(0, "127.0.0.1");

@@ -12,6 +12,7 @@ import { connectionRows } from "../api/rows/connections.js";
 import { headerRows } from "../api/rows/headers.js";
 import { pathRows } from "../api/rows/paths.js";
 import { rowsOf, type Row, type Service } from "../api/rows/service.js";
+import { head } from "../cluster/peer-dialer.js";
 import { damaged, garbage, throwAt } from "./garbage.js";
 import { isAlive, TestCluster } from "./harness.js";
 import { agreedHash } from "./replicas.js";
@@ -142,12 +143,15 @@ describe("garbage", () => {
   const blobs = 150;
   const request =
     "PUT /state/garbage HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-  const hello = (clusterId: string, from: string, to: string) =>
-    [
-      ...["GET /peer HTTP/1.1", "Host: x", "Connection: Upgrade", "Upgrade: slct-peer/2", `slct-cluster: ${clusterId}`],
-      ...[`slct-node: ${from}`, `slct-to: ${to}`, "slct-epoch: 1", "slct-lane: bulk"],
-      ...["slct-instance: a-directory-of-its-own", "", ""],
-    ].join("\r\n");
+  const hello = (clusterId: string, from: string, to: string) => {
+    const who = { "slct-cluster": clusterId, "slct-node": from, "slct-to": to, "slct-epoch": "1", "slct-lane": "bulk" };
+    return head({
+      connection: "Upgrade",
+      upgrade: "slct-peer/3",
+      ...who,
+      "slct-instance": "a-directory-of-its-own",
+    });
+  };
 
   async function throwAll(ports: readonly number[], make: (n: number) => Buffer): Promise<void> {
     const all = Array.from({ length: blobs }, (_, n) => throwAt(ports[n % ports.length] ?? 0, make(n), n % 2 === 0));
