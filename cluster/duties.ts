@@ -95,7 +95,7 @@ export class Duties {
     const status = raft.status();
     const nowMs = this.#environment.time.nowMs();
     for (const [id, progress] of Object.entries(status.progress)) {
-      if (id === status.id || progress.active) {
+      if (id === status.id || progress.heard === "yes") {
         this.#silentSince.delete(id);
         continue;
       }
@@ -117,7 +117,7 @@ export class Duties {
     const nowMs = this.#environment.time.nowMs();
     for (const { id, voter } of configuration.members) {
       const learner = progress[id];
-      const isUpToDate = !voter && learner?.active === true && learner.matchIndex + promoteLagMax >= commitIndex;
+      const isUpToDate = !voter && learner?.heard === "yes" && learner.matchIndex + promoteLagMax >= commitIndex;
       if (!isUpToDate || !isPrepared(id)) {
         this.#upToDateSince.delete(id);
         continue;

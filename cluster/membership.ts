@@ -113,7 +113,7 @@ export class Membership {
     const endMs = time.nowMs() + handOverMs;
     const { progress, configuration } = raft.status();
     const able = configuration.members
-      .filter(({ id, voter }) => voter && id !== self && progress[id]?.active === true)
+      .filter(({ id, voter }) => voter && id !== self && progress[id]?.heard === "yes")
       .sort((a, b) => (progress[b.id]?.matchIndex ?? 0) - (progress[a.id]?.matchIndex ?? 0));
     for (const { id } of able) {
       if (raft.role !== "leader" || time.nowMs() >= endMs) return;
@@ -175,7 +175,9 @@ export class Membership {
     const { raft, applied, wake } = this.#options;
     if (isDone(raft, request))
       return Promise.resolve(raft.status().changing ? again : { ok: true, index: applied(), changed: false });
-    if (request.kind === "remove" && !keepsMajority(raft, request.id)) {
+    const left = request.kind === "remove" ? majorityWithout(raft, request.id) : "yes";
+    if (left === "not_yet") return Promise.resolve(again);
+    if (left === "no") {
       const message = `without ${request.id} no majority of the voters would be reachable: remove those that are silent first`;
       return Promise.resolve({ ok: false, code: "not_ready", message });
     }
@@ -241,13 +243,18 @@ function isDone(raft: Raft, request: Exclude<MembershipRequest, { kind: "transfe
   return members.some(({ id, peer, api }) => id === request.id && peer === request.peer && api === request.api);
 }
 
-/** A removal that leaves only voters of which too few answer could not even be committed, and nothing after it. */
-function keepsMajority(raft: Raft, id: NodeId): boolean {
+/**
+ * Whether enough voters answer without `id`: a removal that leaves too few could not even be committed, and nothing after
+ * it. `not_yet`: those that a young leader has not heard of could make it enough.
+ */
+function majorityWithout(raft: Raft, id: NodeId): "yes" | "no" | "not_yet" {
   const { progress, configuration, id: self } = raft.status();
-  if (configuration.members.find((member) => member.id === id)?.voter !== true) return true;
+  if (configuration.members.find((member) => member.id === id)?.voter !== true) return "yes";
   const voters = configuration.members.filter((member) => member.voter && member.id !== id);
-  const active = voters.filter((member) => member.id === self || progress[member.id]?.active === true);
-  return voters.length === 0 || active.length >= quorumSize(voters.length);
+  const heard = voters.map((member) => (member.id === self ? "yes" : progress[member.id]?.heard));
+  const enough = voters.length === 0 ? 0 : quorumSize(voters.length);
+  if (heard.filter((one) => one === "yes").length >= enough) return "yes";
+  return heard.filter((one) => one !== "no").length >= enough ? "not_yet" : "no";
 }
 
 function refusalOf(

@@ -24,8 +24,10 @@ export interface Progress {
   commitSent: Index;
   /** A heartbeat came back although it lags: something was lost, ask with an empty message if there is nothing to send. */
   poked: boolean;
-  /** Tick of its last message. */
+  /** Tick of its last message; that of the election, or when it became a member, until {@link Progress.answered}. */
   heardAt: number;
+  /** It has answered in this term. */
+  answered: boolean;
   /** Highest read round it confirmed. */
   confirmedRound: number;
   lost: boolean;
@@ -57,9 +59,15 @@ export function newProgress(
     commitSent: 0,
     poked: false,
     heardAt: at.tick,
+    answered: false,
     confirmedRound: 0,
     lost: false,
   };
+}
+
+export function onHeard(progress: Progress, tick: number): void {
+  progress.heardAt = tick;
+  progress.answered = true;
 }
 
 /** Nothing more may be sent until an answer comes. */

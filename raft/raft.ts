@@ -221,8 +221,10 @@ export class Raft {
   status(): RaftStatus {
     const { id, role, term, leader, log, progress, tick, options, transfer } = this.#core;
     const followers: Record<NodeId, RaftStatus["progress"][NodeId]> = {};
-    for (const { id: follower, matchIndex, nextIndex, heardAt, mode, lost } of progress.values()) {
-      followers[follower] = { matchIndex, nextIndex, active: tick - heardAt < options.electionTicks, mode, lost };
+    for (const { id: follower, matchIndex, nextIndex, heardAt, answered, mode, lost } of progress.values()) {
+      const lately = tick - heardAt < options.electionTicks;
+      const heard = answered && lately ? "yes" : lately ? "not_yet" : "no";
+      followers[follower] = { matchIndex, nextIndex, heard, mode, lost };
     }
     const { lastIndex, commitIndex, configurations } = log;
     const { configuration, index } = configurations.latest;

@@ -12,6 +12,7 @@ import {
   isPaused,
   onAccepted,
   onHeartbeatReturned,
+  onHeard,
   onRejected,
   onSent,
   type Progress,
@@ -90,7 +91,7 @@ export function onAppendEntriesResponse(
 ): void {
   const progress = core.progress.get(message.from);
   if (core.role !== "leader" || progress === undefined) return;
-  progress.heardAt = core.tick;
+  onHeard(progress, core.tick);
   if (message.success) {
     if (message.matchIndex > core.log.lastIndex) {
       core.protocolErrors += 1;
@@ -116,7 +117,7 @@ export function onHeartbeatResponse(core: Core, message: Extract<Message, { type
     core.protocolErrors += 1;
     return;
   }
-  progress.heardAt = core.tick;
+  onHeard(progress, core.tick);
   onHeartbeatReturned(progress, core.log.lastIndex);
   core.replicationDue ||= wantsMessage(core, progress);
   handOver(core, message.from);

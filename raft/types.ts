@@ -229,14 +229,15 @@ export interface RaftStatus {
   readonly leader: NodeId | null;
   readonly lastIndex: Index;
   readonly commitIndex: Index;
-  /** Leader only: match index and whether the follower was heard of within an election timeout. */
+  /** Leader only. */
   readonly progress: Readonly<
     Record<
       NodeId,
       {
         readonly matchIndex: Index;
         readonly nextIndex: Index;
-        readonly active: boolean;
+        /** Within the last election timeout. `not_yet`: the leader is younger than that and has had no answer. */
+        readonly heard: "yes" | "no" | "not_yet";
         /** `snapshot`: what it needs is cut off the log here. */
         readonly mode: "probe" | "replicate" | "snapshot";
         /** It denied entries it had acknowledged: alarm. It gets no entries and does not count until it shows them again. */

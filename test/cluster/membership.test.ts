@@ -232,12 +232,22 @@ describe("what is refused, and what repeats", () => {
     const leads = await leader();
     const [silent = "", other = ""] = ["n1", "n2", "n3"].filter((id) => id !== leads);
     await close(silent);
-    await until(() => node(leads).parts.raft.status().progress[silent]?.active === false);
+    await until(() => node(leads).parts.raft.status().progress[silent]?.heard === "no");
     expect(await end(node(leads).change(remove(other)))).toBe("not_ready");
     expect(await end(node(leads).change(remove(silent)))).toBe("changed");
     expect(await end(node(leads).change(remove(other)))).toBe("changed");
     await close(other);
     expect(await end(node(leads).change(remove(leads)))).toBe("busy");
+  });
+
+  it("a removal that would leave no majority that answers, asked of a leader that nobody else has answered yet", async () => {
+    const leads = await leader();
+    const [silent = "", other = ""] = ["n1", "n2", "n3"].filter((id) => id !== leads);
+    await close(silent);
+    expect(await end(node(leads).change(transfer(other)))).toBe("changed");
+    expect(await leader()).toBe(other);
+    expect(await end(node(other).change(remove(leads)))).toBe("not_ready");
+    await write(other, "goes on");
   });
 
   it("nothing without a leader, and the same request asked twice at once is one", async () => {

@@ -87,7 +87,7 @@ describe("D: PreVote, the quorum check and stickiness", () => {
     network.isolate("n3");
     network.tickAll(100);
     expect(network.roles().slice(0, 2)).toEqual(["n1 leader t1", "n2 follower t1"]);
-    expect(network.node("n1").raft.status().progress).toMatchObject({ n2: { active: true }, n3: { active: false } });
+    expect(network.node("n1").raft.status().progress).toMatchObject({ n2: { heard: "yes" }, n3: { heard: "no" } });
   });
 
   test.each([
