@@ -6,6 +6,7 @@
  * is refused by the log. It promises the caller to answer each hand-out with a command, or to let its lease run out.
  * Source: protocol §3, reliability C5–C9.
  */
+import { setMaxListeners } from "node:events";
 import { SlctError } from "../src/errors.js";
 import { InvariantError } from "../src/invariant.js";
 import type { Command } from "../src/select/command.js";
@@ -91,6 +92,7 @@ export class Callbacks {
     const { config, random, now, resolve = createResolve() } = options;
     const inFlightMax = Math.max(1, Math.floor(config.slots / 4));
     this.#options = options;
+    setMaxListeners(config.slots + 1, this.#stop.signal); // every call listens
     this.#secrets = config.secrets.map(parseSecret);
     this.#circuits = new Circuits({
       inFlightMax,

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { SlctError } from "../../src/errors.js";
 import type { Command } from "../../src/select/command.js";
@@ -103,6 +104,21 @@ describe("what comes of a call", () => {
     await bench.until(() => bench.freed.length === 1);
     expect(bench.ends).toEqual(["lost"]);
     expect(bench.proposed).toHaveLength(1);
+  });
+
+  it("of many at once warns of no leak", async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error) => void warnings.push(name);
+    process.on("warning", onWarning);
+    const open: ServerResponse[] = [];
+    const receiver = await receive((_, response) => {
+      if (open.push(response) === 20) for (const one of open) one.end("{}");
+    });
+    const bench = openBench({ slots: 80 });
+    bench.callbacks.take(Array.from({ length: 20 }, (_, n) => handOut(`s${n}`, receiver.url)));
+    await bench.until(() => sum(bench.freed) === 20);
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
   });
 
   it("is not begun by a process that was stopped until its lease was over, and given back if most of it was", async () => {
