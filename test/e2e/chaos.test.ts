@@ -6,10 +6,10 @@
 import { expect, test } from "vitest";
 import { runChaos } from "../../chaos/run.js";
 
-/** Each once; more than a minute. What takes disks and members away has its own tests beside, and `npm run chaos`. */
+/** Each once, of every group that needs no privileges; more than a minute. */
 const faults = [
-  ...["kill-leader", "kill-follower", "stop-leader", "isolate-leader", "triangle", "replay", "failpoint-exit"],
-  ...["restart", "rolling-restart", "kill-all"],
+  ...["kill-leader", "isolate-leader", "triangle", "corrupt", "replay", "failpoint-exit", "flip-store", "wipe"],
+  ...["replace-leader", "fsync-error", "kill-all"],
 ];
 
 test("what is broken loses nothing and repeats nothing", async () => {
