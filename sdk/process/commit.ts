@@ -15,7 +15,7 @@ export interface Commit {
   readonly vars?: Vars;
   readonly add: readonly SelectBody<unknown>[];
   readonly cancel: readonly string[];
-  /** Processes that end with this one. */
+  /** Processes that end with this one, or with an iteration of it. */
   readonly bound: readonly string[];
   readonly effects: readonly Effect[];
 }
@@ -38,7 +38,13 @@ export function composeCommit({ data, vars, process, turns, records, operations,
   const common = { effects, ...(!isSame && { vars: structuredClone(program.vars) }) };
   if (program.outcome !== undefined) {
     const cancel = [...records.cancels, ...records.registered.keys()];
-    return { ...common, data: { ...head, result: program.outcome }, add: [], cancel, bound: program.bound };
+    return {
+      ...common,
+      data: { ...head, result: program.outcome },
+      add: [],
+      cancel,
+      bound: [...records.bound, ...program.bound],
+    };
   }
   const { seed, input } = data;
   const retries = [...records.timers].map(([ID, one]): SelectBody<unknown> => ({ ID, Cases: [one] }));
@@ -47,6 +53,6 @@ export function composeCommit({ data, vars, process, turns, records, operations,
     data: { ...head, seed, input, turn: turns + 1, ...records.snapshot() },
     add: [...retries, ...operations.newSelects()],
     cancel: [...records.cancels],
-    bound: [],
+    bound: [...records.bound],
   };
 }

@@ -7,8 +7,8 @@ import type { Case } from "../client/cases.js";
 import { channel, nameOf, type Channel, type ChannelLike, type StandardSchema } from "../client/channel.js";
 import { readError, SlctError, writeError } from "../client/errors.js";
 import { cancelChannel, processId, resultChannel } from "../client/names.js";
-import { newData } from "../client/process-data.js";
-import type { Awaiting, ProcessContext, Settled } from "./context.js";
+import { newData, type ProcessRef } from "../client/process-data.js";
+import type { Awaiting, Child, ProcessContext, Settled, SpawnOptions } from "./context.js";
 import type { Host } from "./host.js";
 import { durable, type Scope } from "./journal.js";
 import { Random } from "./random.js";
@@ -20,22 +20,29 @@ type Channels = Pick<ProcessContext, "chan" | "make" | "close" | "promise" | "re
 export function processes(scope: Scope, host: Host): Processes {
   const { operations, program, seed } = host;
 
-  const spawn: ProcessContext["spawn"] = (process, input, { id: key, startAt } = {}) => {
+  const begin = <Input, Output>(
+    process: ProcessRef<Input, Output>,
+    input: Input,
+    { id: key, startAt }: SpawnOptions = {},
+  ): Child<Output> & { readonly op: string } => {
     const idOf = (op: string) => processId(process.name, key ?? secret(seed, "child", op));
-    const begin = startAt instanceof Date ? startAt.getTime() : startAt;
+    const time = startAt instanceof Date ? startAt.getTime() : startAt;
     const op = operations.effect(scope, `spawn ${process.name}`, (own) => {
       const data = newData(process, secret(seed, "seed", own), durable(input, "the input of a process"));
-      return { kind: "spawn", spawn: { id: idOf(own), data, ...(begin !== undefined && { startAt: begin }) } };
+      return { kind: "spawn", spawn: { id: idOf(own), data, ...(time !== undefined && { startAt: time }) } };
     });
     const id = idOf(op);
-    return { id, result: awaiting(scope, host, resultChannel(id), () => program.release(id)) };
+    return { id, op, result: awaiting(scope, host, resultChannel(id), () => program.release(id)) };
   };
 
   return {
-    spawn,
+    spawn: (process, input, options) => {
+      const { id, result } = begin(process, input, options);
+      return { id, result };
+    },
     call: (process, input, options) => {
-      const { id, result } = spawn(process, input, options);
-      if (process.bound) program.bind(id);
+      const { id, op, result } = begin(process, input, options);
+      if (process.bound) program.bind(id, op);
       return result;
     },
     result: (id) => awaiting(scope, host, resultChannel(id)),

@@ -49,7 +49,7 @@ export interface OperationsOptions {
   readonly ask: (label: string) => void;
   readonly mismatch: (op: string, recorded: string, asked: string) => SlctError;
   /** Its vars are kept with every iteration of a loop. */
-  readonly program: Pick<Program, "vars" | "restoreVars">;
+  readonly program: Pick<Program, "vars" | "restoreVars" | "releaseInside">;
 }
 
 export class Operations {
@@ -205,6 +205,7 @@ export class Operations {
       this.open.delete(op);
       this.#records.withdraw(op);
     }
+    for (const id of this.#options.program.releaseInside(iteration.path)) this.#records.bound.add(id);
     this.#records.drop(iteration.path);
   }
 

@@ -16,7 +16,8 @@ export class Program {
   readonly #onEnd: () => void;
   #orphans: { readonly error: unknown; readonly isAwaited: () => boolean }[] = [];
   readonly #offers = new Map<object, string>();
-  readonly #bound = new Set<string>();
+  /** Processes that are not to outlive what called them, with the operation that did. */
+  readonly #bound = new Map<string, string>();
   #failing = false;
   isLaunched = false;
   outcome: Completion | undefined;
@@ -76,17 +77,24 @@ export class Program {
     this.#offers.clear();
   }
 
-  /** The process of this ID is cancelled if it runs when this one ends. */
-  bind(id: string): void {
-    this.#bound.add(id);
+  /** The process of this ID is cancelled if it runs when this one ends, or the iteration that `op` is in. */
+  bind(id: string, op: string): void {
+    this.#bound.set(id, op);
   }
 
   release(id: string): void {
     this.#bound.delete(id);
   }
 
+  /** The end of an iteration: nobody can await what was called in it any more. */
+  releaseInside(path: string): readonly string[] {
+    const ids = [...this.#bound].flatMap(([id, op]) => (op.startsWith(`${path}.`) ? [id] : []));
+    for (const id of ids) this.#bound.delete(id);
+    return ids;
+  }
+
   get bound(): readonly string[] {
-    return [...this.#bound];
+    return [...this.#bound.keys()];
   }
 
   defer(undo: () => Promise<void>): void {

@@ -29,6 +29,8 @@ export class Records {
   // What the next put-back brings:
   readonly effects = new Map<string, Effect>();
   readonly cancels = new Set<string>();
+  /** Processes that end with the iteration that called them. */
+  readonly bound = new Set<string>();
   /** After failed attempts, by ID of their select. */
   readonly timers = new Map<string, CaseBody>();
 
@@ -72,7 +74,7 @@ export class Records {
   }
 
   get hasNews(): boolean {
-    return this.effects.size > 0 || this.cancels.size > 0 || this.timers.size > 0;
+    return this.effects.size + this.cancels.size + this.bound.size + this.timers.size > 0;
   }
 
   /** For `Data`. */
@@ -88,6 +90,7 @@ export class Records {
   stored(): void {
     this.effects.clear();
     this.cancels.clear();
+    this.bound.clear();
     this.timers.clear();
   }
 }
