@@ -1,10 +1,12 @@
 /**
- * What a run of the tests says about the rows of the catalogue, and the table of it.
+ * What a run of the tests says about the rows of a catalogue, and the table of it.
  */
 import { idsOf, type Group, type Row } from "./catalogue.js";
 
 /** One test that ran. */
 export interface Ran {
+  /** From the root. */
+  readonly file: string;
   /** Its own, and those of the blocks around it. */
   readonly titles: readonly string[];
   readonly passed: boolean;
@@ -15,9 +17,23 @@ export type Verdict = "green" | "red" | "missing" | "not applicable";
 /** Red: one of its tests failed or was skipped. Missing: none ran. */
 export function judge(row: Row, ran: readonly Ran[]): Verdict {
   if (row.notApplicable !== undefined) return "not applicable";
-  const own = ran.filter(({ titles }) => titles.some((title) => idsOf(title).includes(row.id)));
+  const own = testsOf(row, ran);
   if (own.length === 0) return "missing";
   return own.every(({ passed }) => passed) ? "green" : "red";
+}
+
+function testsOf({ id }: Row, ran: readonly Ran[]): readonly Ran[] {
+  return ran.filter(({ titles }) => titles.some((title) => idsOf(title).includes(id)));
+}
+
+/** One line for each test of a row: result, file, titles from the outside in. */
+export function proofsOf(row: Row, ran: readonly Ran[]): readonly string[] {
+  if (row.notApplicable !== undefined) return [`not applicable: ${row.notApplicable}`];
+  const lines = testsOf(row, ran).map(
+    ({ file, titles: [own = "", ...around], passed }) =>
+      `${passed ? "passed" : "red   "}  ${[file, ...around, own].join(" > ")}`,
+  );
+  return lines.length > 0 ? lines : ["missing"];
 }
 
 const columns = ["green", "red", "missing", "not applicable"] as const;

@@ -39,7 +39,7 @@ afterEach(() => cluster.close());
 const alice = account.of("alice");
 
 describe("an object", () => {
-  test("takes one message after the other, however many come at once", async () => {
+  test("R9 takes one message after the other, however many come at once", async () => {
     const calls = await Promise.all(Array.from({ length: 5 }, () => cluster.client.start(alice.add, 10)));
     await cluster.advance("5s");
     const balances = await Promise.all(calls.map((one) => cluster.client.result(one)));
@@ -60,7 +60,7 @@ describe("an object", () => {
     expect(await cluster.client.result(bob)).toMatchObject({ owner: "bob", balance: 0 });
   });
 
-  test("takes a message once per idempotency key", async () => {
+  test("R6 takes a message once per idempotency key", async () => {
     const [first, again] = [
       await cluster.client.start(alice.add, 10, { id: "r1" }),
       await cluster.client.start(alice.add, 10, { id: "r1" }),

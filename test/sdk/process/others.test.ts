@@ -81,7 +81,7 @@ describe("other processes", () => {
     return n * 2;
   });
 
-  test("are called, and their failures thrown", async () => {
+  test("R26 P15 are called, and their failures thrown", async () => {
     cluster.worker({ processes: [double] });
     const { result } = await start(async (p) => {
       const calls = [p.call(double, 1), p.call(double, 2)];
@@ -105,7 +105,7 @@ describe("other processes", () => {
     expect(await result()).toEqual([8, "late"]);
   });
 
-  test("are the same one under the same key, and started once", async () => {
+  test("R7 are the same one under the same key, and started once", async () => {
     cluster.worker({ processes: [double] });
     const { result } = await start(async (p) => {
       const first = p.spawn(double, 5, { id: "five" });
@@ -119,7 +119,7 @@ describe("other processes", () => {
 });
 
 describe("promises", () => {
-  test("are settled by whoever knows their ID, before or after they are awaited", async () => {
+  test("R12 R15 are settled by whoever knows their ID, before or after they are awaited", async () => {
     const { id, result } = await start(async (p) => {
       const [kept, broken, own] = [p.promise<number>(), p.promise(), p.promise<string>()];
       p.vars["kept"] = kept.id;

@@ -21,7 +21,7 @@ async function dataOf(id: string): Promise<RunningData> {
 }
 
 describe("steps", () => {
-  test("are done once, whatever is waited for behind them", async () => {
+  test("R22 are done once, whatever is waited for behind them", async () => {
     let runs = 0;
     const { result } = await start(async (p) => {
       const first = await p.step("count", () => ++runs);
@@ -60,7 +60,7 @@ describe("steps", () => {
     expect(warnings).not.toContain("MaxListenersExceededWarning");
   });
 
-  test("are tried again later and later, with the same idempotency key", async () => {
+  test("P8 are tried again later and later, with the same idempotency key", async () => {
     const attempts: StepContext[] = [];
     const { id, result } = await start((p) =>
       p.step("flaky", (step) => {
@@ -86,7 +86,7 @@ describe("steps", () => {
     expect(new Set(attempts.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
   });
 
-  test("fail when the attempts are used up, at once for a Failure and for what the policy names", async () => {
+  test("P9 fail when the attempts are used up, at once for a Failure and for what the policy names", async () => {
     let runs = 0;
     const failing = (error: Error) => () => {
       runs += 1;
@@ -174,7 +174,7 @@ describe("steps", () => {
 });
 
 describe("chance", () => {
-  test("is the same at every replay and different everywhere else", async () => {
+  test("R24 is the same at every replay and different everywhere else", async () => {
     const drawn = new Set<string>();
     const { result } = await start(async (p) => {
       const first = [p.uuid(), String(p.random())];
@@ -198,7 +198,7 @@ describe("chance", () => {
 });
 
 describe("vars and info", () => {
-  test("are shown while it runs, and go back with an iteration that is run again", async () => {
+  test("P13 P20 are shown while it runs, and go back with an iteration that is run again", async () => {
     const { id, result } = await start(async (p) => {
       p.vars["phase"] = "begin";
       await p.loop(0, async (n, p) => {

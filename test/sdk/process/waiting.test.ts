@@ -191,7 +191,7 @@ const evenNumber: StandardSchema<number> = {
 };
 
 describe("time", () => {
-  test("a sleep ends after its time and not before; now is when it fired", async () => {
+  test("R16 P12 P14 a sleep ends after its time and not before; now is when it fired", async () => {
     const { id, result } = await start(async (p) => {
       const begin = p.now();
       await p.sleep("3 days");
@@ -203,7 +203,7 @@ describe("time", () => {
     expect(await result()).toBe(3 * 86_400_000);
   });
 
-  test("at a point in time", async () => {
+  test("P14 at a point in time", async () => {
     const noon = new Date(cluster.time.now() + 3_600_000);
     const { result } = await start(async (p) => {
       await p.at(noon);

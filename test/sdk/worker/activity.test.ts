@@ -41,7 +41,7 @@ async function pass(ms: number): Promise<void> {
 describe("an activity", () => {
   const add = activity<{ a: number; b: number }, number>("math", "add");
 
-  test("is done by whoever has its queue, and gives a typed result", async () => {
+  test("T2 T3 P7 is done by whoever has its queue, and gives a typed result", async () => {
     cluster.worker({ activities: [implement(add, ({ a, b }) => a + b)] });
     const { result } = await start(async (p) => {
       const sum = await p.call(add, { a: 1, b: 2 });
@@ -61,19 +61,19 @@ describe("an activity", () => {
     expect([again.created, await cluster.client.result(again), runs]).toEqual([false, 3, 1]);
   });
 
-  test("that the worker of its queue does not know fails the request", async () => {
+  test("T23 that the worker of its queue does not know fails the request", async () => {
     const subtract = activity<number, number>("math", "subtract");
     cluster.worker({ activities: [implement(add, () => 0)] });
     const { result } = await start(async (p) => seen(await failureOf(p.call(subtract, 1))));
     expect(await result()).toMatchObject({ code: "unknown_activity", message: "queue math has no activity subtract" });
   });
 
-  test("is there once", () => {
+  test("T21 is there once", () => {
     const one = implement(add, () => 0);
     expect(() => cluster.worker({ activities: [one, one] })).toThrow("twice");
   });
 
-  test("is tried again by its policy; what it throws is told when that is over", async () => {
+  test("T6 P18 is tried again by its policy; what it throws is told when that is over", async () => {
     const flaky = activity<number, string>("math", "flaky", { retry: { attempts: 3, first: "1s", never: ["EBAD"] } });
     const attempts: number[] = [];
     const fail = (n: number, a: ActivityContext): string => {
@@ -92,7 +92,7 @@ describe("an activity", () => {
     expect(attempts).toEqual([1, 2, 1, 2, 3, 1]);
   });
 
-  test("gives what its schema lets through", async () => {
+  test("T19 gives what its schema lets through", async () => {
     const even: StandardSchema<unknown, number> = {
       "~standard": {
         ...{ version: 1, vendor: "test" },
@@ -131,7 +131,7 @@ describe("heartbeats", () => {
       context.signal.addEventListener("abort", () => reject(context.signal.reason as Error)),
     );
 
-  test("who is silent has failed, and the last details come back", async () => {
+  test("T7 T8 T9 who is silent has failed, and the last details come back", async () => {
     let running = 0;
     cluster.worker({
       activities: [implement(long, (_, a) => (a.heartbeat({ done: ++running }), silent(a)))],
@@ -177,7 +177,7 @@ describe("heartbeats", () => {
     expect(details).toEqual([null, { at: 1, n: 2 }, { at: 2 }]);
   });
 
-  test("cancellation reaches it at once", async () => {
+  test("T13 T14 cancellation reaches it at once", async () => {
     const reasons: unknown[] = [];
     let running = false;
     const run = async (_: null, a: ActivityContext): Promise<string> => {
@@ -192,7 +192,7 @@ describe("heartbeats", () => {
     expect(reasons).toEqual(["not needed"]);
   });
 
-  test("who called it and ends first cancels it", async () => {
+  test("T12 who called it and ends first cancels it", async () => {
     let running = false;
     const reasons: unknown[] = [];
     const run = async (_: null, a: ActivityContext): Promise<string> => {
@@ -221,7 +221,7 @@ describe("an end that comes later", () => {
   });
   const call = () => start(async (p) => p.call(accept, null).then(null, seen));
 
-  test("comes from whoever has the token, and only the first counts", async () => {
+  test("T11 T15 T16 comes from whoever has the token, and only the first counts", async () => {
     const { result } = await call();
     await cluster.untilQuiescent();
     const [token = ""] = tokens;
@@ -231,14 +231,14 @@ describe("an end that comes later", () => {
     expect(tokens).toEqual([token]);
   });
 
-  test("may be a failure", async () => {
+  test("T17 may be a failure", async () => {
     const { result } = await call();
     await cluster.untilQuiescent();
     await cluster.client.reject(tokens[0] ?? "", Object.assign(new Error("closed today"), { code: "closed_today" }));
     expect(await result()).toMatchObject({ code: "closed_today", message: "closed today" });
   });
 
-  test("must be heard of, by token", async () => {
+  test("T10 must be heard of, by token", async () => {
     const { result } = await call();
     await cluster.untilQuiescent();
     const [token = ""] = tokens;

@@ -79,7 +79,7 @@ async function drive(cluster: TestCluster, bank: Bank, isDead: () => boolean) {
 }
 
 describe.each(["drop", "lose"] as const)("a worker dies, its last request: %s", (fault) => {
-  test("at every request it makes", async () => {
+  test("R2 R8 R25 at every request it makes", async () => {
     for (let dieAt = 0; ; dieAt++) {
       const { requests, outcome, bank } = await run(dieAt, fault);
       const expected = { words: ["a", "b", "first booked", 2].sort(), out: true };

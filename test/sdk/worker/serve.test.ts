@@ -34,7 +34,7 @@ describe.each(["with its answer", "by requests"])("everything is stored %s", (ho
   const options = (): Partial<ServeOptions> => (how === "by requests" ? { client: cluster.client } : {});
   const status = how === "by requests" ? 204 : 200;
 
-  test("steps, timers, channels, children", async () => {
+  test("R17 steps, timers, channels, children", async () => {
     const child = process("served-child", { version: 1 }, (p, n: number) => p.step("double", () => n * 2));
     let runs = 0;
     const { id, handler, result } = await served(

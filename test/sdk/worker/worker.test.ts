@@ -77,7 +77,7 @@ describe("code that does not fit its journal", () => {
   });
 });
 
-describe("process code that breaks the rules", () => {
+describe("P11 process code that breaks the rules", () => {
   test.each<[string, (p: ProcessContext) => Promise<unknown>, string]>([
     ["awaits what is not p's", () => new Promise(() => undefined), "wrap it in p.step"],
     ["ends with what is no JSON", () => Promise.resolve(1n), "no JSON"],
@@ -111,7 +111,7 @@ describe("versions", () => {
   const v1 = make(async (p) => (await p.sleep("1h"), "old"), 1);
   const v2 = make(async (p) => (await p.sleep("2h"), "new"), 2);
 
-  test("a process stays with its own", async () => {
+  test("P19 a process stays with its own", async () => {
     cluster.worker({ processes: [v1, v2] });
     const [first, second] = [await cluster.client.start(v1, null), await cluster.client.start(v2, null)];
     await cluster.advance("2h");
@@ -176,7 +176,7 @@ describe("codecs", () => {
     expect(await both.result(started)).toBe("the secret!");
   });
 
-  test("any library that packs", async () => {
+  test("P5 any library that packs", async () => {
     const library = {
       pack: (value: unknown) => new TextEncoder().encode(JSON.stringify(value).toUpperCase()),
       unpack: (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes).toLowerCase()) as unknown,
@@ -191,7 +191,7 @@ describe("codecs", () => {
 });
 
 describe("its end", () => {
-  test("what runs is finished, and nothing more taken", async () => {
+  test("P17 what runs is finished, and nothing more taken", async () => {
     let finish: (() => void) | undefined;
     const slow = make((p) => p.step("slow", () => new Promise<string>((resolve) => (finish = () => resolve("done")))));
     const worker = cluster.worker({ processes: [slow], linger: 0 });
