@@ -1,7 +1,22 @@
 /**
  * The pieces that docs/sdk/guide.md is made of.
  */
-import { act, activity, after, end, Failure, goto, implement, machine, object, process, recv, wait } from "slct/sdk";
+import type { Client } from "slct/client";
+import {
+  act,
+  activity,
+  after,
+  collector,
+  end,
+  Failure,
+  goto,
+  implement,
+  machine,
+  object,
+  process,
+  recv,
+  wait,
+} from "slct/sdk";
 
 export const retrying = process("retrying", { version: 1 }, async (p, url: string) => {
   const options = { retry: { attempts: 5, first: "1s", max: "1m", never: ["EBADINPUT"] }, timeout: "30s" };
@@ -89,6 +104,8 @@ export const door = machine<null, Door, string>(
     cancelled: () => end("locked"),
   },
 );
+
+export const housekeeping = (client: Client) => collector(client, { every: "1 day" });
 
 export const counter = object(
   "counter",

@@ -3,6 +3,7 @@
  */
 import { channelCalls, type ChannelCalls } from "./client/channels.js";
 import { codecList, type Codec, type Codecs } from "./client/codec.js";
+import { collectCalls, type CollectCalls } from "./client/collect.js";
 import { eventCalls, type EventCalls } from "./client/events.js";
 import { operationCalls, type OperationCalls } from "./client/operations.js";
 import { processCalls, type ProcessCalls } from "./client/processes.js";
@@ -34,7 +35,7 @@ export interface ClientOptions extends TransportOptions {
   readonly codec?: Codec | Codecs;
 }
 
-export interface Client extends StateCalls, ChannelCalls, EventCalls, OperationCalls, ProcessCalls {
+export interface Client extends StateCalls, ChannelCalls, EventCalls, OperationCalls, ProcessCalls, CollectCalls {
   /** Largest log index that an answer carried. */
   readonly index: number;
 }
@@ -49,12 +50,14 @@ export function createClient(options: ClientOptions | string): Client {
   const given = typeof options === "string" ? { endpoints: options } : options;
   const transport = new Transport(given);
   const requester = { transport, ids: new RequestIds() };
+  const [states, channels] = [stateCalls(requester), channelCalls(requester)];
   return {
     get index() {
       return transport.index;
     },
-    ...stateCalls(requester),
-    ...channelCalls(requester),
+    ...states,
+    ...channels,
+    ...collectCalls({ ...states, ...channels }),
     ...eventCalls(requester),
     ...operationCalls(requester),
     ...processCalls(requester, codecList(given.codec)),

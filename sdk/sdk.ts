@@ -28,6 +28,7 @@ export { act, end, goto, machine, wait } from "./process/machine.js";
 export type { MachineDefinition, MachineState, Next, TransitionContext } from "./process/machine.js";
 export { object } from "./process/object.js";
 export type { Messages, ObjectContext, ObjectDefinition } from "./process/object.js";
+export { collector } from "./worker/collector.js";
 export { nodeHandler } from "./worker/node-handler.js";
 export { serve } from "./worker/serve.js";
 export type { Handler, ServeOptions } from "./worker/serve.js";

@@ -48,6 +48,14 @@ export function heartbeatChannel(token: string): string {
   return `${token}/heartbeat`;
 }
 
+/** What a channel of a process is called behind the process' ID. */
+const own = /^(.+)\/(?:result|cancel|in|c\/[\d.@]+|p\/[\d.@]+\/[0-9a-f]{32}(?:\/heartbeat)?)$/;
+
+/** The process that this channel belongs to, if it is called like one of a process. */
+export function ownerOf(chan: string): string | undefined {
+  return own.exec(chan)?.[1];
+}
+
 export function cancelChannel(id: string): string {
   return `${id}/cancel`;
 }

@@ -2,7 +2,7 @@
  * What a process leaves behind: tasks that nobody awaits any more, records of channels that nobody will close again.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { activity, implement, process } from "../../../sdk/sdk.js";
+import { activity, collector, implement, process } from "../../../sdk/sdk.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 
 let cluster: TestCluster;
@@ -65,5 +65,50 @@ describe("an activity that was called in a loop and not awaited", () => {
     expect(await statuses()).toEqual(["done", "done"]);
     const { Channels } = await cluster.client.listChannels({ prefix: "slow/" });
     expect(Channels.filter(({ Chan }) => Chan.endsWith("/cancel")).length).toBe(1);
+  });
+});
+
+describe("channels of processes that are forgotten", () => {
+  const quick = process("quick", { version: 1 }, async (p, how: string) => {
+    const [promise, buffered] = [p.promise(), p.chan(3)];
+    p.resolve(promise.id, how);
+    p.make("of-somebody-else", 1);
+    await p.send(buffered, how);
+    await p.recv(buffered);
+    await p.recv("quick-go");
+    return promise;
+  });
+  const names = async () => (await cluster.client.listChannels()).Channels.map(({ Chan }) => Chan);
+
+  test("are deleted with the last that could ask for them, and not before", async () => {
+    const collecting = collector(cluster.client);
+    cluster.worker({ processes: [quick, collecting] });
+    await cluster.client.start(collecting, ["quick"], { id: "1" });
+    const done = await cluster.client.start(quick, "done", { id: "a/b" });
+    const waits = await cluster.client.start(quick, "waits", { id: "c" });
+    await cluster.client.send("quick-go", 1, { wait: "1s" });
+    expect(await cluster.client.result(done)).toBe("done");
+    await cluster.advance("1 day");
+    expect(await names()).toEqual(expect.arrayContaining(["quick/a/b/result", "quick/a/b/c/2"]));
+    // Retention of the service: seven days.
+    await cluster.advance("8 days");
+    expect(await cluster.client.hasState(done.id)).toBe(false);
+    const left = await names();
+    expect(left.filter((name) => name.startsWith("quick/a"))).toEqual([]);
+    expect(left).toEqual(expect.arrayContaining(["of-somebody-else", "quick/c/c/2", "quick/c/cancel"]));
+    expect(await cluster.client.vars("collector/1")).toEqual({ deleted: 3 });
+    await cluster.client.cancel(waits.id);
+  });
+
+  test("so that another process may begin under the same ID", async () => {
+    cluster.worker({ processes: [quick] });
+    const first = await cluster.client.start(quick, "first", { id: "a" });
+    await cluster.untilQuiescent();
+    await cluster.client.cancel(first.id);
+    await cluster.advance("8 days");
+    expect(await cluster.client.collect("quick")).toBe(4);
+    const second = await cluster.client.start(quick, "second", { id: "a" });
+    await cluster.client.send("quick-go", 1, { wait: "1s" });
+    expect(await cluster.client.result(second)).toBe("second");
   });
 });
