@@ -12,6 +12,7 @@ import { cancelChannel, resultChannel } from "../client/names.js";
 import { firstSelects, isProcessData, type ProcessData } from "../client/process-data.js";
 import type { Commit } from "../process/commit.js";
 import { Execution, type DueStep } from "../process/execution.js";
+import { bytesOf, describeSize, sizeStep } from "../process/payload.js";
 import type { Effect } from "../process/records.js";
 import type { Runtime } from "./runtime.js";
 import { runStep, type StepEnd } from "./step.js";
@@ -149,13 +150,16 @@ class Activation {
   async #store(execution: Execution, hold: boolean): Promise<Execution | { next: StateOut | undefined }> {
     const commit = execution.commit();
     let patch = await this.#patch(commit);
+    this.#warnOfSize(patch, commit);
     for (;;) {
       try {
         const next = hold ? await this.#holder.checkpoint(patch) : await this.#holder.putBack(patch);
         execution.stored(commit);
         return { next: next ?? undefined };
       } catch (error) {
-        if (isSlctError(error, "already_resolved")) {
+        if (isSlctError(error, "too_large")) {
+          throw tooLarge(this.#state.ID, describeSize(bytesOf(patch), commit), error);
+        } else if (isSlctError(error, "already_resolved")) {
           const select = (error.details["Result"] as ResultOut).Select;
           if (execution.wasInterrupted(select)) throw new Retake(select);
           // Its scope is over, its result goes to nobody: it stays until the next hand-out brings it.
@@ -173,6 +177,15 @@ class Activation {
         } else throw error;
       }
     }
+  }
+
+  #warnOfSize(patch: Patch, commit: Commit): void {
+    const bytes = bytesOf(patch);
+    const step = sizeStep(bytes);
+    if (step === undefined) return;
+    const { ID } = this.#state;
+    const message = `process ${ID} puts back ${describeSize(bytes, commit)}; ${advice}`;
+    this.#runtime.warn(message, `size of ${ID} beyond ${step}`);
   }
 
   async #patch({ data, vars, add, cancel, bound, effects }: Commit): Promise<Patch> {
@@ -216,6 +229,14 @@ class Activation {
       }),
     );
   }
+}
+
+const advice =
+  "the service takes 4 MiB unless it is configured otherwise: keep what is big elsewhere, and its name here";
+
+function tooLarge(id: string, size: string, cause: SlctError): SlctError {
+  const { status = 413, details } = cause;
+  return new SlctError("too_large", `process ${id} cannot be put back: ${size}; ${advice}`, { status, details, cause });
 }
 
 function unresolved(state: StateOut) {

@@ -44,7 +44,8 @@ export class Runtime {
   readonly codecs: Codecs;
   readonly guard: Guard | undefined;
   readonly foreignMs: number;
-  readonly warn: (message: string) => void;
+  /** @param key what it is about, if the message is not the same every time */
+  readonly warn: (message: string, key?: string) => void;
   readonly clock: Clock;
   readonly onLate: (id: string, error: SlctError) => void;
   /** Oldest first. */
@@ -64,10 +65,10 @@ export class Runtime {
     this.codecs = codecList(codec);
     const warn = options.warn ?? ((message: string) => console.warn(message));
     const warned = new Set<string>();
-    this.warn = (message) => {
-      if (warned.has(message)) return;
+    this.warn = (message, key = message) => {
+      if (warned.has(key)) return;
       if (warned.size >= warnedMax) warned.clear();
-      warned.add(message);
+      warned.add(key);
       warn(message);
     };
     this.guard = guard === "off" ? undefined : { mode: guard, report: this.warn };
