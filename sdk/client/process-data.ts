@@ -37,6 +37,8 @@ export interface LoopFrame {
   readonly carry: Json;
   /** As they were when it began, if there were any. */
   readonly vars?: { readonly [name: string]: Json };
+  /** The process had been cancelled before it began: that interrupts nothing of it. */
+  readonly cancelled?: true;
 }
 
 /** A step between two attempts. */

@@ -37,6 +37,8 @@ export interface OpenStep extends Settle {
 interface OpenLoop extends Settle {
   readonly kind: "loop";
   readonly label: string;
+  /** It goes on where it is when the journal comes to the cancellation. */
+  readonly untilCancelled?: true;
 }
 
 type Open = OpenSelect | OpenStep | OpenLoop;
@@ -49,7 +51,7 @@ export interface OperationsOptions {
   readonly ask: (label: string) => void;
   readonly mismatch: (op: string, recorded: string, asked: string) => SlctError;
   /** Its vars are kept with every iteration of a loop. */
-  readonly program: Pick<Program, "vars" | "restoreVars" | "releaseInside">;
+  readonly program: Pick<Program, "vars" | "restoreVars" | "releaseInside" | "signal">;
 }
 
 export class Operations {
@@ -112,6 +114,9 @@ export class Operations {
       return outcomeOf(await this.#wait(op, (settle) => ({ kind: "loop", label, ...settle }))) as R;
     }
     const frame = loops.get(op);
+    if (frame?.cancelled && !this.#options.program.signal.aborted) {
+      await this.#wait(op, (settle) => ({ kind: "loop", label, untilCancelled: true, ...settle }));
+    }
     if (frame === undefined) this.#keep(op, 0, first);
     else if (frame.vars) this.#options.program.restoreVars(frame.vars);
     scope.loop = op;
@@ -150,8 +155,10 @@ export class Operations {
   interrupt(error: Error): void {
     for (const [op, open] of [...this.open]) {
       if (open.kind === "step") open.cancelled = true;
+      const isPast = open.kind === "loop" && open.untilCancelled === true;
+      if (open.kind === "select" || isPast) this.open.delete(op);
+      if (isPast) open.resolve({ op, is: open.label, value: null });
       if (open.kind !== "select") continue;
-      this.open.delete(op);
       this.#records.withdraw(op);
       this.interrupted.add(op);
       open.reject(error);
@@ -191,9 +198,11 @@ export class Operations {
   }
 
   #keep(op: string, n: number, next: unknown): void {
+    const { signal } = this.#options.program;
     const vars = { ...this.#options.program.vars };
     const carry = durable(next, "the carry of a loop");
-    this.#records.loops.set(op, { n, carry, ...(Object.keys(vars).length > 0 && { vars }) });
+    const more = { ...(Object.keys(vars).length > 0 && { vars }), ...(signal.aborted && { cancelled: true as const }) };
+    this.#records.loops.set(op, { n, carry, ...more });
   }
 
   /** The end of an iteration: what it asked for and was not given is withdrawn. */

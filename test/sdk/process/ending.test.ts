@@ -140,6 +140,26 @@ describe("cancellation", () => {
     await expect(result()).rejects.toMatchObject({ message: "stopped" });
   });
 
+  test("in a loop interrupts the iteration that it meets, and none after it", async () => {
+    const { id, result } = await start((p) => {
+      const beside = p.go((p) => p.recv("never").then(null, (error: Failure) => error.code));
+      return p.loop<string[], string[]>([], async (seen, p) => {
+        const aborted = p.signal.aborted;
+        if (seen.length === 4) return p.done([...seen, String(await beside)]);
+        try {
+          await p.sleep("1s");
+          return [...seen, aborted ? "slept late" : "slept"];
+        } catch (error) {
+          return [...seen, (error as Failure).code];
+        }
+      });
+    });
+    await cluster.advance("1500ms");
+    await cluster.client.cancel(id);
+    await cluster.advance("10s");
+    expect(await result()).toEqual(["slept", "cancelled", "slept late", "slept late", "cancelled"]);
+  });
+
   test("before the start ends it unrun", async () => {
     let runs = 0;
     const later = process("later", { version: 1 }, () => Promise.resolve(++runs));
