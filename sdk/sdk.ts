@@ -29,6 +29,8 @@ export type { MachineDefinition, MachineState, Next, TransitionContext } from ".
 export { object } from "./process/object.js";
 export type { Messages, ObjectContext, ObjectDefinition } from "./process/object.js";
 export { collector } from "./worker/collector.js";
+export { replay } from "./worker/replay.js";
+export type { Mismatch, Replayed, ReplayOptions, Traced } from "./worker/replay.js";
 export { nodeHandler } from "./worker/node-handler.js";
 export { serve } from "./worker/serve.js";
 export type { Handler, ServeOptions } from "./worker/serve.js";

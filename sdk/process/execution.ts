@@ -4,18 +4,19 @@
  * A process is its journal. To bring one back its code runs again and is given what is in the journal, one entry a turn,
  * in order; then it goes on with what is new. Boundary: nothing here knows the network; activation.ts stores.
  */
-import type { Json, ResultOut } from "../../api/contract.js";
+import type { ResultOut } from "../../api/contract.js";
 import { SlctError, writeError, type WrittenError } from "../client/errors.js";
 import { cancelSelect, startSelect } from "../client/process-data.js";
 import type { Completion, JournalEntry, RunningData } from "../client/process-data.js";
 import { composeCommit, type Commit, type Vars } from "./commit.js";
 import type { AnyProcess } from "./definition.js";
 import { Driver } from "./driver.js";
-import type { Guard } from "./guard.js";
+import type { DueStep, StepResult } from "./due-step.js";
+import { here, placeOf, type Guard } from "./guard.js";
 import { entryOf, newScope } from "./journal.js";
 import { idempotencyKey, makeContext } from "./make-context.js";
 import { mismatch, unasked } from "./mismatch.js";
-import { Operations, type OpenStep } from "./operations.js";
+import { Operations } from "./operations.js";
 import { Program } from "./program.js";
 import { readRetrySelect, Records, type Effect } from "./records.js";
 import { delayMs, mayRetry } from "./retry.js";
@@ -31,21 +32,12 @@ export interface ExecutionOptions {
   readonly warn: (message: string) => void;
   readonly foreignMs: number;
   readonly onBroken: (error: SlctError) => void;
+  /** Is told of every operation that the code asks for, with the line. */
+  readonly onAsked?: (op: string, label: string, place: string) => void;
   /** From a run that could not be stored: effects that were refused, steps that have ended. By operation. */
   readonly refused?: ReadonlyMap<string, WrittenError>;
   readonly ended?: ReadonlyMap<string, JournalEntry>;
 }
-
-export interface DueStep {
-  readonly step: OpenStep;
-  readonly attempt: number;
-  /** It ended in a run that could not be stored. */
-  readonly known: JournalEntry | undefined;
-  /** What the attempt before this one said of itself, as far as is stored. */
-  readonly lastDetails: Json | undefined;
-}
-
-export type StepResult = { readonly value: Json } | { readonly thrown: unknown; readonly details?: Json };
 
 export class Execution {
   readonly #options: ExecutionOptions;
@@ -82,6 +74,7 @@ export class Execution {
     this.#operations = new Operations({
       ...{ records: this.#records, program: this.#program, refused },
       ask: (label) => this.#ask(label),
+      onAsked: (op, label) => options.onAsked?.(op, label, placeOf(here().stack)),
       mismatch: (...sides) => this.#break(mismatch(id, ...sides)),
     });
   }
@@ -113,6 +106,10 @@ export class Execution {
   /** Put-backs so far: tells whether a state that is handed out is the one that this has come to. */
   get turns(): number {
     return this.#turns;
+  }
+
+  get vars(): Vars {
+    return this.#program.vars;
   }
 
   /** Aborts when the process is cancelled. */

@@ -15,11 +15,11 @@ export function mismatch(id: string, op: string, recorded: string, asked: string
 }
 
 /** @param what is known of the operation, as an ending of the sentence */
-export function unasked(id: string, op: string, what: string, lastAsked: string): SlctError {
+export function unasked(id: string, op: string, what: string, last: string): SlctError {
   return new SlctError(
     "journal_mismatch",
-    `process ${id}, operation ${op}: the journal has "${what}", the code did not ask for anything there (${lastAsked}). ` +
+    `process ${id}, operation ${op}: the journal has "${what}", the code did not ask for anything there (${last}). ` +
       "Give changed code a new version",
-    { details: { Op: op, Recorded: what } },
+    { details: { Op: op, Recorded: what, Place: last } },
   );
 }

@@ -49,6 +49,8 @@ export interface OperationsOptions {
   readonly refused: ReadonlyMap<string, WrittenError>;
   /** Called before every operation. @throws SlctError when this is not the moment to ask */
   readonly ask: (label: string) => void;
+  /** Called with every operation. */
+  readonly onAsked: (op: string, label: string) => void;
   readonly mismatch: (op: string, recorded: string, asked: string) => SlctError;
   /** Its vars are kept with every iteration of a loop. */
   readonly program: Pick<Program, "vars" | "restoreVars" | "releaseInside" | "signal">;
@@ -178,7 +180,7 @@ export class Operations {
   }
 
   #claim(scope: Scope, label: string): string {
-    const { ask, mismatch } = this.#options;
+    const { ask, onAsked, mismatch } = this.#options;
     ask(label);
     if (scope.ended) throw new SlctError("not_durable", `${label}: its loop is in another iteration by now`);
     if (scope.loop !== undefined) {
@@ -188,6 +190,7 @@ export class Operations {
       );
     }
     const op = nextOp(scope);
+    onAsked(op, label);
     const recorded = this.#records.labelOf(op);
     if (recorded !== undefined && recorded !== label) throw mismatch(op, recorded, label);
     return op;

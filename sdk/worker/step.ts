@@ -4,7 +4,8 @@
 import type { Json } from "../../api/contract.js";
 import { durationMs, type Duration } from "../client/duration.js";
 import { Failure, SlctError } from "../client/errors.js";
-import type { Execution, StepResult } from "../process/execution.js";
+import type { StepResult } from "../process/due-step.js";
+import type { Execution } from "../process/execution.js";
 import { durable } from "../process/journal.js";
 import type { OpenStep } from "../process/operations.js";
 import type { Runtime } from "./runtime.js";
