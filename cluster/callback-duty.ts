@@ -98,7 +98,7 @@ export class CallbackDuty {
         if (outcome.ok && command.kind === "demand") {
           asked.parkedIndex = index;
           // Both may have been applied in one batch, before this could run.
-          if (index < this.#forgottenIndex) this.#release(asked);
+          if (index <= this.#forgottenIndex) this.#release(asked);
           return;
         }
         // Refused (no settings yet), or withdrawn after an unknown end: what was not granted is free again.

@@ -6,9 +6,10 @@
  * Source: dissertation 4.1, 5.1.
  */
 import { invariant } from "../src/invariant.js";
+import type { Command } from "../src/select/command.js";
 import type { View } from "../src/select/view.js";
 import { decodeConfiguration } from "../raft/configuration.js";
-import type { Configuration } from "../raft/types.js";
+import type { Configuration, NodeId } from "../raft/types.js";
 import type { Member } from "./types.js";
 
 /** Not a key of the engine (src/select/keys.ts). */
@@ -32,6 +33,14 @@ export function applyConfiguration(
   invariant(after !== undefined, "what is committed as a configuration is one");
   view.put(configurationKey, after);
   return { before, after };
+}
+
+/**
+ * Drops everything that `node` has parked. Follows in the same entry the one that removes the node, and every later one that
+ * it proposed before it was: nobody else would ever end what waits there.
+ */
+export function forgetting(node: NodeId): Command {
+  return { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER };
 }
 
 /** What a cluster begins with: everybody votes. Nobody, for a node that joins. */

@@ -9,8 +9,8 @@ import type { Machine } from "../src/select/machine.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
 import type { Raft } from "../raft/raft.js";
-import type { Configuration, Entry, Message, NodeId, ReadState, Ready } from "../raft/types.js";
-import { applyConfiguration } from "./configuration.js";
+import type { Configuration, Entry, Index, Message, NodeId, ReadState, Ready } from "../raft/types.js";
+import { applyConfiguration, forgetting, readConfiguration } from "./configuration.js";
 import { systemTime, type Time } from "./environment.js";
 import { failpoint } from "./failpoint.js";
 import type { LogStore, Store } from "./types.js";
@@ -74,6 +74,8 @@ export class Driver {
   #draining: Promise<void> = Promise.resolve();
   #closed = false;
   #nowMs: number;
+  /** As of the last applied entry. */
+  #removed: ReadonlySet<NodeId>;
 
   constructor(parts: DriverParts) {
     this.#raft = parts.raft;
@@ -83,6 +85,7 @@ export class Driver {
     this.#nowMs = parts.nowMs;
     this.#host = parts.host;
     this.#time = parts.time ?? systemTime;
+    this.#removed = new Set(readConfiguration(parts.store)?.removed);
   }
 
   /** Log time of the last applied entry. */
@@ -166,16 +169,22 @@ export class Driver {
         this.#store.advance(entry.index, entry.term);
         continue;
       }
-      const { nowMs, origin, command } = decodeEntry(entry.data);
-      if (nowMs > this.#nowMs) this.#nowMs = nowMs;
-      failpoint("driver.before-apply");
-      const applied = this.#machine.apply({ index: entry.index, nowMs: this.#nowMs, command });
-      failpoint("driver.after-apply");
-      this.#store.advance(entry.index, entry.term);
-      this.#host.onApplied({ index: entry.index, term: entry.term, nowMs: this.#nowMs, origin, command, applied });
+      this.#applyCommand(entry);
     }
     const last = committed.at(-1);
     if (last !== undefined) this.#host.onProgress(last.index);
+  }
+
+  #applyCommand({ index, term, data }: Entry): void {
+    const { nowMs, origin, command } = decodeEntry(data);
+    if (nowMs > this.#nowMs) this.#nowMs = nowMs;
+    failpoint("driver.before-apply");
+    const applied = this.#machine.apply({ index, nowMs: this.#nowMs, command });
+    const forgotten = this.#removed.has(origin.node) ? this.#forget([origin.node], index) : [];
+    failpoint("driver.after-apply");
+    this.#store.advance(index, term);
+    this.#host.onApplied({ index, term, nowMs: this.#nowMs, origin, command, applied });
+    for (const one of forgotten) this.#host.onApplied({ index, term, nowMs: this.#nowMs, ...one });
   }
 
   /** The record changes, and what a node that is removed by it had parked goes in the same entry. */
@@ -183,14 +192,20 @@ export class Driver {
     failpoint("driver.before-configure");
     const { before, after } = applyConfiguration(this.#store, data);
     failpoint("driver.after-configure");
-    const gone = after.removed.filter((id) => before?.removed.includes(id) !== true);
-    const nowMs = this.#nowMs;
-    const forgotten = gone.map((node) => {
-      const command: Command = { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER };
-      return { command, applied: this.#machine.apply({ index, nowMs, command }) };
-    });
+    this.#removed = new Set(after.removed);
+    const forgotten = this.#forget(
+      after.removed.filter((id) => before?.removed.includes(id) !== true),
+      index,
+    );
     this.#store.advance(index, term);
-    for (const one of forgotten) this.#host.onApplied({ index, term, nowMs, origin: nobody, ...one });
+    for (const one of forgotten) this.#host.onApplied({ index, term, nowMs: this.#nowMs, ...one });
     this.#host.onConfiguration(after, { index, term });
+  }
+
+  #forget(nodes: readonly NodeId[], index: Index): readonly Pick<AppliedEntry, "origin" | "command" | "applied">[] {
+    return nodes.map((node) => {
+      const command = forgetting(node);
+      return { origin: nobody, command, applied: this.#machine.apply({ index, nowMs: this.#nowMs, command }) };
+    });
   }
 }

@@ -17,7 +17,7 @@ import { decodeConfiguration } from "../raft/configuration.js";
 import type { Configuration, NodeId } from "../raft/types.js";
 import { ArchiveError, type ArchiveHeader, type ArchivePart, type ArchiveTrailer } from "./archive-format.js";
 import { readArchive } from "./archive-reader.js";
-import { configurationKey } from "./configuration.js";
+import { configurationKey, forgetting } from "./configuration.js";
 import { makeDirectory, syncDirectory } from "./directory.js";
 import { openIdentity } from "./identity.js";
 import { loadIndexes } from "./load-indexes.js";
@@ -148,7 +148,7 @@ async function beginAnew({ header, configuration }: Inspected, { dataDir, cluste
     const meta = store.get(keys.meta) as Meta | undefined;
     if (meta !== undefined) {
       for (const { id: node } of configuration.members)
-        machine.apply({ index, nowMs: meta.nowMs, command: { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER } });
+        machine.apply({ index, nowMs: meta.nowMs, command: forgetting(node) });
       store.put(keys.meta, { ...(store.get(keys.meta) as Meta), seed: seedOf(meta.seed, clusterId) } satisfies Meta);
     }
     store.del(configurationKey);

@@ -160,7 +160,7 @@ export class Waits {
     const { wait, index, outcome, waitMs, signal } = parked;
     wait.parkedIndex = index;
     // Both may have been applied in one batch, before this could run.
-    if (index < this.#forgottenIndex) drop(wait, "forgotten");
+    if (index <= this.#forgottenIndex) drop(wait, "forgotten");
     const cancel = this.#time.after(this.#closed ? 0 : waitMs, wait.end);
     if (signal.aborted) wait.end();
     signal.addEventListener("abort", wait.end, { once: true });

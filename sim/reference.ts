@@ -4,7 +4,7 @@
  * Every node must write the same records for the same entry, and every answer that a client sees must be the one that was
  * found here. Source: reliability 3.4; TigerBeetle's and Jepsen's way to check a log that fixes the order.
  */
-import { applyConfiguration, firstConfiguration } from "../cluster/configuration.js";
+import { applyConfiguration, firstConfiguration, forgetting } from "../cluster/configuration.js";
 import type { Member } from "../cluster/types.js";
 import { votersOf } from "../raft/configuration.js";
 import { decodeEntry, type Origin } from "../src/codec.js";
@@ -99,6 +99,7 @@ export class Reference {
     const { nowMs, origin, command } = decodeEntry(data);
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     const applied = this.#perform(index, command);
+    if (this.configuration.removed.includes(origin.node)) this.#perform(index, forgetting(origin.node));
     const writes = this.records.takeWrites();
     this.#checkOrder(index, applied, writes);
     if (index % wholeEvery === 0) this.#checkWhole();
@@ -112,7 +113,7 @@ export class Reference {
     this.changed += 1;
     for (const node of after.removed) {
       if (before?.removed.includes(node) === true) continue;
-      this.#perform(index, { kind: "forget", node, epoch: Number.MAX_SAFE_INTEGER });
+      this.#perform(index, forgetting(node));
     }
     return { index, term, writes: this.records.takeWrites() };
   }

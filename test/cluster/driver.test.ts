@@ -192,6 +192,14 @@ it("a configuration becomes a record; what a removed node had parked goes with i
   expect(readConfiguration(engine)).toEqual(configurations[1]);
   expect(engine.machine.demandCount).toBe(0);
   expect(seen.applied).toEqual(["forget"]);
+  // What it had asked for before comes into the log after that.
+  const late = encodeEntry(ref, demand);
+  stampEntry(late, 6000);
+  raft.propose([late]);
+  driver.wake();
+  await progress();
+  expect(engine.machine.demandCount).toBe(0);
+  expect(seen.applied).toEqual(["forget", "demand", "forget"]);
   expect(seen.fatal).toEqual([]);
 });
 

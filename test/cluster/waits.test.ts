@@ -240,6 +240,16 @@ describe("a node that was forgotten", () => {
     expect(engine.commands.map(({ kind }) => kind)).toEqual(["demand", "forget"]);
   });
 
+  it("ends what the entry that parked it dropped again: it came after the removal of the node", async () => {
+    const { engine, waits } = openWaits();
+    engine.instant = false;
+    const answer = kindOf(waits.submit(poll, { waitMs: 1000, signal: never }));
+    engine.commit();
+    waits.onForgotten(engine.index);
+    expect(await answer).toBe("withdrawn");
+    expect(engine.commands.map(({ kind }) => kind)).toEqual(["demand"]);
+  });
+
   it.each([true, false])("keeps what is parked behind that entry: %s", async (behind) => {
     const { engine, waits } = openWaits();
     engine.instant = false;
