@@ -36,8 +36,8 @@ async function changed(exchange: Exchange, command: Extract<Command, { kind: "ma
   const { answer, repeated } = accepted(committed);
   const { chan, created } = expectAnswer(answer, "chan");
   const status = command.kind === "make" && created && repeated !== true ? 201 : 200;
-  const oldestMs = exchange.api.node.chan(chan.id)?.oldestWaiterMs;
-  return json(status, channelOut(chan, oldestMs), committed.index);
+  // As of its entry: what is made has no waiters, and closing wakes them all.
+  return json(status, channelOut(chan), committed.index);
 }
 
 export async function dropChan(exchange: Exchange): Promise<Reply> {

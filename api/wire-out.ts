@@ -137,7 +137,7 @@ export function putAnswerOut(answer: PutAnswer): PutAnswerOut {
   };
 }
 
-export function channelOut(chan: Chan, oldestWaiterMs: number | undefined): ChannelOut {
+export function channelOut(chan: Chan, oldestWaiterMs?: number): ChannelOut {
   return {
     Chan: chan.id,
     Buffer: chan.buffer,

@@ -75,6 +75,18 @@ describe("§4 channels", () => {
     expect((await http.state(id)).Results).toMatchObject([{ Data: 7, Ok: false, Closed: true }]);
   });
 
+  test("a repeated Request-Id gets the first answer again, whatever waits on the name by then", async () => {
+    const chan = unique("again");
+    const once = { headers: { "Request-Id": unique("request") } };
+    const closed = await http.call("POST", `${chanPath(chan)}/close`, undefined, once);
+    await http.call("DELETE", chanPath(chan));
+    await http.put(unique("state"), { Selects: [select("1", recv(chan))] });
+    expect(await http.call("POST", `${chanPath(chan)}/close`, undefined, once)).toMatchObject({
+      status: 200,
+      body: closed.body,
+    });
+  });
+
   test("closing twice: 409 closed", async () => {
     const chan = unique("twice");
     expect((await close(chan)).status).toBe(200);
