@@ -71,7 +71,7 @@ export const matrix: readonly Row[] = [
   },
   { from: /^sdk\//, may: [/^sdk\/(?!testing)/], mayTypes: [/^api\/contract\.ts$/] },
   // As users of the package write them.
-  { from: /^examples\//, may: [/^examples\//, /^slct\/(client|sdk|testing)$/, /^vitest$/] },
+  { from: /^examples\//, may: [/^examples\//, builtin, /^slct\/(client|sdk|testing)$/, /^vitest$/] },
   { from: /^chaos\/node\.ts$/, may: [/^chaos\//, /^cluster\/failpoint\.ts$/, /^src\/main\.ts$/] },
   {
     from: /^chaos\//,

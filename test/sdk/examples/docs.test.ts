@@ -1,13 +1,15 @@
 /**
  * docs/sdk and the README show nothing that is not compiled and run: every block of TypeScript is part of an example.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 const root = new URL("../../../", import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), "utf8");
-const pages = ["README.md", "docs/sdk/getting-started.md", "docs/sdk/guide.md", "docs/sdk/reference.md"];
-const sources = ["examples/hello.ts", "examples/guide.ts", "examples/order.ts", "test/sdk/examples/order.test.ts"];
+const pages = ["README.md", ...readdirSync(new URL("docs/sdk", root)).map((name) => `docs/sdk/${name}`)];
+const sources = ["examples", "test/sdk/examples"].flatMap((folder) =>
+  readdirSync(new URL(folder, root)).map((name) => `${folder}/${name}`),
+);
 
 test("each block of code is part of an example", () => {
   const code = sources.map(read);
