@@ -177,11 +177,11 @@ function logBetween(random: Random, [least, most]: readonly [number, number]): n
 }
 
 function drawLimits(random: Random, strange: boolean) {
-  const tiny = random.chance(0.5);
+  const tiny = random.chance(0.25);
   const narrow = random.chance(0.5);
   const tight = random.chance(0.3);
   return {
-    appendBytesMax: strange && tiny ? random.of([1, 300, 2_000]) : 1 << 20,
+    appendBytesMax: tiny ? random.of([1, 300, 2_000]) : 1 << 20,
     inflightMax: strange && narrow ? random.of([1, 2, 4]) : 64,
     uncommittedBytesMax: strange && tight ? 1_000 : 1 << 26,
     proposalsMax: strange && tight ? 4 : 1_000,

@@ -87,8 +87,24 @@ export class Nemesis {
       ...{ kind: "diskFull", atMs, node: this.#pick(random), forMs: random.exponential(disk.full.forMs) },
     }));
     this.#recur("change", config.change, (random, atMs) => this.#drawChange(random, atMs));
-    this.#recur("transfer", config.transfer, (random, atMs) => ({ kind: "transfer", atMs, node: this.#any(random) }));
+    this.#recur("transfer", config.transfer, (random, atMs) => {
+      if (random.chance(0.5)) this.#deafen(random);
+      return { kind: "transfer", atMs, node: this.#any(random) };
+    });
     this.#recur("rot", disk.rot, (random, atMs) => ({ kind: "rot", atMs, node: this.#pick(random) }));
+  }
+
+  /** Soon who leads hears nobody any more: it may have handed over, and does not learn who took it. */
+  #deafen(random: Random): void {
+    const { config, loop, nodes } = this.#victims;
+    const forMs = random.exponential(config.electionTicks * config.tickMs);
+    loop.after(random.exponential(5 * config.network.latencyMeanMs), () => {
+      const leader = nodes.find(({ raft }) => raft?.role === "leader");
+      if (leader === undefined) return;
+      const others = nodes.filter((one) => one !== leader);
+      const links = others.map(({ id }): [NodeId, NodeId] => [id, leader.id]);
+      this.#carryOut({ kind: "cut", atMs: loop.nowMs, links, forMs });
+    });
   }
 
   #recur(name: string, { everyMs }: Rate, draw: (random: Random, atMs: number) => TimedFault): void {
