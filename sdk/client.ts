@@ -33,6 +33,8 @@ export type { ChannelOut, EventOut, Json, PutBody, ResultOut, StateOut, Status }
 export interface ClientOptions extends TransportOptions {
   /** How `Data` and results of processes are written; a list: the first writes, all read. Default plain JSON. */
   readonly codec?: Codec | Codecs;
+  /** Of a process that is started: 32 hex digits, from which its chance and its secrets follow. Default unguessable. */
+  readonly newSeed?: () => string;
 }
 
 export interface Client extends StateCalls, ChannelCalls, EventCalls, OperationCalls, ProcessCalls, CollectCalls {
@@ -60,6 +62,6 @@ export function createClient(options: ClientOptions | string): Client {
     ...collectCalls({ ...states, ...channels }),
     ...eventCalls(requester),
     ...operationCalls(requester),
-    ...processCalls(requester, codecList(given.codec)),
+    ...processCalls(requester, codecList(given.codec), given.newSeed),
   };
 }

@@ -39,11 +39,11 @@ const heartbeatWait = "10s";
 
 export type ProcessCalls = ReturnType<typeof runs> & ReturnType<typeof promises>;
 
-export function processCalls(requester: Requester, codecs: Codecs): ProcessCalls {
-  return { ...runs(requester, codecs), ...promises(requester) };
+export function processCalls(requester: Requester, codecs: Codecs, newSeed = randomSeed): ProcessCalls {
+  return { ...runs(requester, codecs, newSeed), ...promises(requester) };
 }
 
-function runs(requester: Requester, codecs: Codecs) {
+function runs(requester: Requester, codecs: Codecs, newSeed: () => string) {
   const states = stateCalls(requester);
   const channels = channelCalls(requester);
 
@@ -148,7 +148,7 @@ export function completionValue(completion: Completion): Json {
 }
 
 /** 128 bits in hex. */
-export function newSeed(): string {
+function randomSeed(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

@@ -14,7 +14,7 @@ import { Driver } from "./driver.js";
 import type { DueStep, StepResult } from "./due-step.js";
 import { here, placeOf, type Guard } from "./guard.js";
 import { entryOf, newScope } from "./journal.js";
-import { idempotencyKey, makeContext } from "./make-context.js";
+import { chanceOf, idempotencyKey, makeContext } from "./make-context.js";
 import { mismatch, unasked } from "./mismatch.js";
 import { Operations } from "./operations.js";
 import { Program } from "./program.js";
@@ -163,7 +163,7 @@ export class Execution {
       step.state = "sleeping";
       const { thrown, details } = result;
       const failed = { is: step.label, attempts, error: writeError(thrown), ...(details !== undefined && { details }) };
-      this.#records.retry(op, failed, delayMs(attempts, retry));
+      this.#records.retry(op, failed, delayMs(attempts, chanceOf(this.#options.data.seed, op, attempts), retry));
     }
   }
 

@@ -36,6 +36,11 @@ export function idempotencyKey(seed: string, op: string): string {
   return new Random(seed, `step ${op}`).uuid();
 }
 
+/** What is left to chance in the pause after an attempt: repeats with the process, differs between processes. */
+export function chanceOf(seed: string, op: string, attempts: number): number {
+  return new Random(seed, `retry ${op} ${attempts}`).next();
+}
+
 function running(scope: Scope, host: Host): Pick<ProcessContext, "go" | "step" | "loop"> {
   const { operations, program } = host;
   return {

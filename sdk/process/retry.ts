@@ -18,9 +18,12 @@ export function mayRetry(error: unknown, attempts: number, policy: RetryPolicy =
   return typeof code !== "string" || !never.includes(code);
 }
 
-/** Pause after this many attempts. */
-export function delayMs(attempts: number, policy: RetryPolicy = {}): number {
+/**
+ * Pause after this many attempts.
+ * @param chance uniform in [0, 1)
+ */
+export function delayMs(attempts: number, chance: number, policy: RetryPolicy = {}): number {
   const { first = defaults.first, max = defaults.max, factor = defaults.factor } = policy;
   const pause = Math.min(durationMs(first) * factor ** (attempts - 1), durationMs(max));
-  return Math.round(pause * (1 - jitter * Math.random()));
+  return Math.round(pause * (1 - jitter * chance));
 }

@@ -8,10 +8,13 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { defaultLimits } from "../../api/rules.js";
 import { createServer } from "../../api/server.js";
-import { createClient, type Client, type ClientOptions } from "../client.js";
+import { createClient, type Client, type ClientOptions, type StateOut } from "../client.js";
+import { labelOfBodies } from "../client/cases.js";
 import { SlctError } from "../client/errors.js";
 import { durationMs, type Duration } from "../client/duration.js";
+import { cancelSelect } from "../client/process-data.js";
 import type { Fetch } from "../client/transport.js";
+import { Random } from "../process/random.js";
 import { worker, type Worker, type WorkerOptions } from "../worker/worker.js";
 import { memoryFetch } from "./memory-fetch.js";
 import { MemoryNode } from "./memory-node.js";
@@ -22,16 +25,20 @@ export interface TestClusterOptions {
   readonly seed?: number;
   /** Hand-outs without a put-back before a state is paused; default 10. */
   readonly attemptsMax?: number;
+  /** Workers keep nothing in memory: at every hand-out code runs again from its top. */
+  readonly alwaysReplay?: boolean;
 }
 
-/** What becomes of a request: `drop` it before it arrives, or `lose` its answer. */
-export type Fault = "drop" | "lose" | undefined;
+/** What becomes of a request: `drop` it before it arrives, `lose` its answer, or `kill` its worker when it has arrived. */
+export type Fault = "drop" | "lose" | "kill" | undefined;
 
 export interface SentRequest {
   readonly method: string;
   /** With query, still encoded. */
   readonly path: string;
   readonly body: string | undefined;
+  /** Whose it is, if it is a worker's. */
+  readonly worker?: TestWorker;
 }
 
 export interface TestWorker extends Worker {
@@ -43,6 +50,8 @@ export interface TestWorker extends Worker {
 const quietWithinMs = 30_000;
 /** Turns of the event loop in which nothing happens. */
 const quietTurns = 4;
+/** And in which whoever waits for rest may begin something. */
+const idleTurns = 8;
 const endpoint = "http://memory";
 /** Requests that may fail while time stands still: clients try again at once, and a loop over errors has to end. */
 const failuresMax = 200;
@@ -53,15 +62,24 @@ export class TestCluster {
   /** Asks this cluster. */
   readonly client: Client;
   readonly time = new VirtualTime();
-  /** Looks at every request before it is sent. */
-  onRequest: (request: SentRequest) => Fault = () => undefined;
+  /** Looks at every request before it is sent, and may hold it back. */
+  onRequest: (request: SentRequest) => Fault | Promise<Fault> = () => undefined;
   readonly #node: MemoryNode;
   readonly #memory: ReturnType<typeof memoryFetch>;
   readonly #workers = new Set<TestWorker>();
+  readonly #options: TestClusterOptions;
+  #held = 0;
+  /** Since it began. */
+  #sent = 0;
+  #seeds = 0;
+  /** Calls of {@link advance} that run. */
+  #advancing = 0;
   #failures = { atMs: 0, count: 0 };
   #isClosed = false;
 
-  constructor({ seed = 1, attemptsMax }: TestClusterOptions = {}) {
+  constructor(options: TestClusterOptions = {}) {
+    const { seed = 1, attemptsMax } = options;
+    this.#options = options;
     const settings = attemptsMax === undefined ? {} : { attemptsMax };
     this.#node = new MemoryNode({ seed, time: this.time, settings });
     const server = createServer(this.#node, {
@@ -73,29 +91,21 @@ export class TestCluster {
   }
 
   /** The `fetch` that leads here, whatever the host. */
-  readonly fetch: Fetch = async (input, init) => {
-    if (this.#isClosed) throw new SlctError("unreachable", "the test cluster is closed");
-    const url = new URL(input);
-    const { method = "GET", body } = init;
-    const fault = this.onRequest({ method, path: url.pathname + url.search, body: body as string | undefined });
-    if (fault === "drop") throw this.#failure("dropped by the test");
-    const response = await this.#memory.fetch(input, init);
-    if (response.status >= 500) this.#failure(`status ${response.status}`);
-    if (fault !== "lose") return response;
-    await response.body?.cancel();
-    throw this.#failure("answer lost by the test");
-  };
+  readonly fetch: Fetch = (input, init) => this.#send(input, init);
 
   newClient(options: Partial<ClientOptions> = {}): Client {
-    return createClient({ endpoints: endpoint, fetch: this.fetch, clock: this.time, retry: patience, ...options });
+    const newSeed = () => new Random(seedText(this.#options.seed), `process ${++this.#seeds}`).hex();
+    const own = { endpoints: endpoint, fetch: this.fetch, clock: this.time, retry: patience, newSeed };
+    return createClient({ ...own, ...options });
   }
 
   /** A worker on this cluster. Process code that is not deterministic throws. */
   worker(options: Omit<WorkerOptions, "endpoints" | "client" | "clock">): TestWorker {
     const life = new AbortController();
-    const fetch: Fetch = (input, init) => this.#whileAlive(life.signal, input, init);
+    const fetch: Fetch = (input, init) => this.#whileAlive(life.signal, () => started, input, init);
     const client = this.newClient({ fetch, ...(options.codec && { codec: options.codec }) });
-    const inner = worker({ guard: "throw", ...options, client, clock: this.time });
+    const replayed = this.#options.alwaysReplay ? { cached: 0 } : {};
+    const inner = worker({ guard: "throw", ...replayed, ...options, client, clock: this.time });
     const started: TestWorker = {
       get running() {
         return life.signal.aborted ? 0 : inner.running;
@@ -120,7 +130,7 @@ export class TestCluster {
     for (let quiet = 0; quiet < quietTurns;) {
       await new Promise((resolve) => setImmediate(resolve));
       const running = [...this.#workers].reduce((sum, one) => sum + one.running, 0);
-      const requests = this.#memory.active - this.#node.parked;
+      const requests = this.#memory.active + this.#held - this.#node.parked;
       quiet = requests <= 0 && running === 0 ? quiet + 1 : 0;
       if (performance.now() > end) {
         throw new Error(
@@ -132,14 +142,42 @@ export class TestCluster {
 
   /** Moves time on; everything that is due meanwhile happens, in order, each when all before it has come to rest. */
   async advance(duration: Duration): Promise<void> {
-    await this.untilQuiescent();
-    const end = this.time.now() + durationMs(duration);
-    for (let next = this.time.nextMs; next !== undefined && next <= end; next = this.time.nextMs) {
-      this.time.step(next);
+    this.#advancing += 1;
+    try {
       await this.untilQuiescent();
+      const end = this.time.now() + durationMs(duration);
+      for (let next = this.time.nextMs; next !== undefined && next <= end; next = this.time.nextMs) {
+        this.time.step(next);
+        await this.untilQuiescent();
+      }
+      this.time.step(end);
+      while (this.time.endPatient()) await this.untilQuiescent();
+    } finally {
+      this.#advancing -= 1;
     }
-    this.time.step(end);
-    while (this.time.endPatient()) await this.untilQuiescent();
+  }
+
+  /**
+   * Moves time on, as far as it takes until `promise` settles: whenever it waits for something that only time will bring.
+   * @param within of virtual time; default one year
+   * @throws Error when nothing would happen any more, or not in time: it tells what waits for what
+   */
+  async complete<T>(promise: Promise<T>, { within = "365 days" }: { readonly within?: Duration } = {}): Promise<T> {
+    const end = this.time.now() + durationMs(within);
+    let isOver = false;
+    const over = () => void (isOver = true);
+    promise.then(over, over);
+    while (!isOver) {
+      await this.untilQuiescent();
+      // Whoever moves time itself is not overtaken, nor what has only just come to rest.
+      const sent = this.#sent;
+      for (let turn = 0; turn < idleTurns && !isOver; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (isOver || this.#advancing > 0 || this.#sent !== sent) continue;
+      const next = this.time.nextMs;
+      if (next !== undefined && next <= end) this.time.step(next);
+      else throw new Error(`nothing more happens within ${within}: ${await this.#waits()}`);
+    }
+    return promise;
   }
 
   /** Whoever waits for it is told `unreachable`. */
@@ -159,12 +197,43 @@ export class TestCluster {
     throw new SlctError("unreachable", `${failuresMax} requests failed while time stood still: ${message}`);
   }
 
+  async #send(input: string, init: RequestInit, worker?: TestWorker): Promise<Response> {
+    if (this.#isClosed) throw new SlctError("unreachable", "the test cluster is closed");
+    const url = new URL(input);
+    const { method = "GET", body } = init;
+    const request = { method, path: url.pathname + url.search, body: body as string | undefined };
+    this.#sent += 1;
+    this.#held += 1;
+    let fault: Fault;
+    try {
+      fault = await this.onRequest({ ...request, ...(worker && { worker }) });
+    } finally {
+      this.#held -= 1;
+    }
+    if (fault === "drop") throw this.#failure("dropped by the test");
+    const response = await this.#memory.fetch(input, init);
+    if (response.status >= 500) this.#failure(`status ${response.status}`);
+    if (fault === "kill") worker?.kill();
+    if (fault === undefined) return response;
+    await response.body?.cancel();
+    throw this.#failure("answer lost by the test");
+  }
+
+  /** What the states that are not done wait for. */
+  async #waits(): Promise<string> {
+    const lines = [];
+    for await (const { ID, Status, Selects, PausedReason } of this.client.states()) {
+      if (Status !== "done") lines.push(`${ID} is ${Status}${PausedReason ? `: ${PausedReason}` : waitsOf(Selects)}`);
+    }
+    return lines.join("; ") || "no process is there";
+  }
+
   /** A request of a dead worker is broken off, and nobody is there to learn of it. */
-  async #whileAlive(life: AbortSignal, input: string, init: RequestInit): Promise<Response> {
+  async #whileAlive(life: AbortSignal, worker: () => TestWorker, input: string, init: RequestInit): Promise<Response> {
     if (life.aborted) return never();
     const signal = init.signal ? AbortSignal.any([init.signal, life]) : life;
     try {
-      const response = await this.fetch(input, { ...init, signal });
+      const response = await this.#send(input, { ...init, signal }, worker());
       return life.aborted ? never() : response;
     } catch (error) {
       if (life.aborted) return never();
@@ -182,6 +251,16 @@ export class TestCluster {
  */
 export function createTestCluster(options: TestClusterOptions = {}): TestCluster {
   return new TestCluster(options);
+}
+
+function waitsOf(selects: StateOut["Selects"]): string {
+  const own = selects.filter(({ ID, Result }) => ID !== cancelSelect && Result === undefined);
+  return ` on ${own.map(({ Cases }) => labelOfBodies(Cases)).join(", ")}`;
+}
+
+/** As those of processes: 32 hex digits. */
+function seedText(seed = 1): string {
+  return (seed >>> 0).toString(16).padStart(32, "0");
 }
 
 function never<T>(): Promise<T> {

@@ -49,3 +49,25 @@ test("a worker that is killed takes nothing with it", async () => {
   expect(await cluster.client.result(started)).toBe("Hello you");
   await cluster.close();
 });
+
+test("time moves on by itself until something is complete, and what waits for nothing is told", async () => {
+  const cluster = createTestCluster({ alwaysReplay: true });
+  cluster.worker({ processes: [greet] });
+  const { client } = cluster;
+  const begin = cluster.time.now();
+  const greeting = (async () => {
+    const started = await client.start(greet, "you");
+    await cluster.advance("1 day");
+    expect(cluster.time.now() - begin).toBe(86_400_000);
+    return client.result(started);
+  })();
+  expect(await cluster.complete(greeting)).toBe("Hello you");
+  const waiting = process("waiting", { version: 1 }, (p) => p.select({ word: p.recv("word"), go: p.send("go", 1) }));
+  cluster.worker({ processes: [waiting] });
+  const { id } = await client.start(waiting, null, { id: "1" });
+  await expect(cluster.complete(client.result(id))).rejects.toThrow(
+    "nothing more happens within 365 days: waiting/1 is waiting on recv word | send go",
+  );
+  await expect(cluster.complete(client.recv("never", { wait: Infinity }), { within: "1h" })).rejects.toThrow("within 1h");
+  await cluster.close();
+});
