@@ -24,6 +24,7 @@ export const sites = [
   "segments.after-rename",
   "file.before-rename",
   "file.after-rename",
+  "values.before-sync",
   "store.before-flush",
   "store.after-flush",
   "intake.before-propose",

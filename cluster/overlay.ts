@@ -2,9 +2,20 @@
  * One generation of records that are applied but not yet in LevelDB: decoded, immutable, by key.
  */
 import { compareKeys } from "./key-order.js";
+import type { Place } from "./value-reader.js";
 
 /** Checksum of a record that is not there. */
 export const absent = -1;
+
+/** What is on disk under a key. */
+export interface Stored {
+  /** Checksum of the record, or {@link absent}. */
+  readonly sum: number;
+  /** Where it stands, if not in LevelDB itself. */
+  readonly place: Place | undefined;
+}
+
+export const nothingStored: Stored = { sum: absent, place: undefined };
 
 export interface Slot {
   /** Undefined: deleted. */
@@ -12,12 +23,13 @@ export interface Slot {
   /** Estimated size, key included. */
   bytes: number;
   /**
-   * What LevelDB holds for the key below this generation: a checksum, {@link absent}, or the slot of the generation that
-   * is being written just now. Undefined: not known, to be read when this one is written.
+   * What is on disk below this generation; the slot itself if its generation is being written just now. Undefined: not
+   * known, to be read when this one is written.
    */
-  base: number | Slot | undefined;
-  /** Checksum as written; set when the generation is. */
+  base: Stored | undefined;
+  /** As written; set when the generation is. */
   sum: number;
+  place: Place | undefined;
 }
 
 export class Overlay {
@@ -33,7 +45,7 @@ export class Overlay {
     const bytes = key.length + estimateBytes(value);
     const slot = this.slots.get(key);
     if (slot === undefined) {
-      this.slots.set(key, { value, bytes, base: base(), sum: absent });
+      this.slots.set(key, { value, bytes, base: base(), ...nothingStored });
       this.#added.push(key);
       this.bytes += bytes;
     } else {

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { ArchiveError, type ArchiveHeader, type ArchiveTrailer, type StoredPair } from "./archive-format.js";
 import { makeDirectory } from "./directory.js";
 import { checkLevelFiles } from "./level-check.js";
-import { openLevel, openRecords, verifyRecords, type Db } from "./level-open.js";
+import { openLevel, type Db } from "./level-open.js";
+import { LevelRecords } from "./level-records.js";
 import { appliedKey, checkRecord, decodeRecord, encodeApplied, encodeRecord, StateHash } from "./store-record.js";
 
 export interface Incoming {
@@ -70,16 +71,16 @@ export class LevelIncoming implements Incoming {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<void> {
     const hash = StateHash.parse(trailer.hash, trailer.records);
-    const mark = encodeApplied({ index, term, hash, closed: true });
+    const mark = encodeApplied({ index, term, hash, values: [], closed: true });
     await this.#opened().batch().put(appliedKey, mark).del(transferKey).write({ sync: true });
     await this.close();
-    const { db, applied } = await openRecords(this.#dir);
+    const { records, applied } = await LevelRecords.open(this.#dir);
     try {
       if (applied.index !== index) throw new ArchiveError(`a store of index ${applied.index} instead of ${index}`);
-      await verifyRecords(this.#dir, db, { share: this.#checkShare, signal });
+      await records.verify({ share: this.#checkShare, signal });
       signal.throwIfAborted();
     } finally {
-      await db.close();
+      await records.close();
     }
   }
 

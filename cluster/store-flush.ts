@@ -1,55 +1,76 @@
 /**
- * Writes one generation of the overlay to LevelDB: one atomic, synced batch of its records and the mark that names them.
+ * Writes one generation of the overlay: large records to the files of values, then one atomic, synced batch of LevelDB with
+ * the other ones, pointers to those, and the mark that names them all.
  */
 import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Level } from "level";
 import { failpoint } from "./failpoint.js";
-import { absent, type Overlay, type Slot } from "./overlay.js";
-import { appliedKey, encodeApplied, encodeRecord, type AppliedMark } from "./store-record.js";
+import type { LevelRecords } from "./level-records.js";
+import { absent, nothingStored, type Overlay, type Slot, type Stored } from "./overlay.js";
+import {
+  appliedKey,
+  encodeApplied,
+  encodePointer,
+  encodeRecord,
+  largeBytes,
+  type AppliedMark,
+} from "./store-record.js";
+import type { Collector } from "./value-collect.js";
 
 /** Longest stretch of encoding without letting anything else run. */
 const sliceMs = 4;
 /** Records between two looks at the clock. */
 const clockEvery = 32;
+/** Bytes of large records that wait for their file. */
+const pendingMax = 1024 * 1024;
 
 /**
- * `mark.hash` is that of the records as they are in LevelDB; it is brought up to date on the way.
- * @param sumOf checksum of a record in LevelDB, {@link absent} if there is none
+ * `mark.hash` is that of the records as they are on disk; it is brought up to date on the way.
+ * @returns the mark as written
  */
 export async function writeGeneration(
-  db: Level<string, Buffer>,
+  records: LevelRecords,
+  collector: Collector,
   generation: Overlay,
-  mark: AppliedMark,
-  sumOf: (key: string) => number,
-): Promise<void> {
+  mark: Omit<AppliedMark, "values">,
+): Promise<AppliedMark> {
+  const { db, values } = records;
   const batch = db.batch();
   let sliceEndMs = performance.now() + sliceMs;
   let count = 0;
   for (const [key, slot] of generation.slots) {
-    const before = baseOf(key, slot, sumOf);
-    if (before !== absent) mark.hash.remove(key, before);
+    const before = baseOf(key, slot, records);
+    if (before.sum !== absent) mark.hash.remove(key, before.sum);
+    if (before.place !== undefined) values.release(key, before.place);
+    slot.base = undefined;
     if (slot.value !== undefined) {
       const { bytes, sum } = encodeRecord(key, slot.value);
       slot.sum = sum;
+      slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
       mark.hash.add(key, sum);
-      batch.put(key, bytes);
-    } else if (before !== absent) {
+      batch.put(key, slot.place === undefined ? bytes : encodePointer(key, { place: slot.place, sum }));
+    } else if (before.sum !== absent) {
       batch.del(key);
     }
-    slot.base = undefined;
+    if (values.pendingBytes > pendingMax) await values.write();
     if (++count % clockEvery === 0 && performance.now() > sliceEndMs) {
       await nextTurn();
       sliceEndMs = performance.now() + sliceMs;
     }
   }
-  batch.put(appliedKey, encodeApplied(mark));
+  await collector.collect(generation, batch);
+  await values.sync();
+  const written = { ...mark, values: values.accounts };
+  batch.put(appliedKey, encodeApplied(written));
   failpoint("store.before-flush");
   await batch.write({ sync: true });
   failpoint("store.after-flush");
+  await values.removeDropped();
+  return written;
 }
 
-function baseOf(key: string, { base }: Slot, sumOf: (key: string) => number): number {
-  if (base === undefined) return sumOf(key);
-  return typeof base === "number" ? base : base.sum;
+function baseOf(key: string, { base }: Slot, records: LevelRecords): Stored {
+  // What is collected may have moved since.
+  if (base !== undefined && !records.values.isMoving(base.place)) return base;
+  return records.headSync(key) ?? nothingStored;
 }

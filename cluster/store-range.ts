@@ -37,7 +37,9 @@ export async function readPage(
   iterator: RecordIterator,
   dirty: Page,
   limit: number,
-  decode: (key: string, stored: Buffer) => unknown,
+  decode: (
+    held: readonly [key: string, held: Buffer][],
+  ) => Promise<readonly (readonly [key: string, value: unknown])[]>,
 ): Promise<[key: string, value: unknown][]> {
   const page: [string, unknown][] = [];
   const add = (key: string, value: unknown) => {
@@ -45,16 +47,16 @@ export async function readPage(
   };
   let at = 0;
   while (page.length < limit) {
-    const stored = await iterator.nextv(Math.min(batchMax, limit - page.length));
-    if (stored.length === 0) break;
-    for (const [key, bytes] of stored) {
+    const held = await iterator.nextv(Math.min(batchMax, limit - page.length));
+    if (held.length === 0) break;
+    for (const [key, value] of await decode(held)) {
       let next = dirty[at];
       for (; next !== undefined && compareKeys(next[0], key) < 0; next = dirty[++at]) add(next[0], next[1]);
       if (next?.[0] === key) {
         add(key, next[1]);
         at++;
-      } else if (page.length < limit) {
-        add(key, decode(key, bytes));
+      } else {
+        add(key, value);
       }
     }
   }
@@ -76,7 +78,7 @@ export interface ScanOptions {
 export async function scan(
   iterator: RecordIterator,
   { share, signal }: ScanOptions,
-  visit: (key: string, stored: Buffer) => void,
+  visit: (records: readonly [key: string, held: Buffer][]) => Promise<void>,
 ): Promise<boolean> {
   try {
     for (;;) {
@@ -84,7 +86,7 @@ export async function scan(
       if (signal.aborted) return false;
       const records = await iterator.nextv(batchMax);
       if (records.length === 0) return !signal.aborted;
-      for (const [key, stored] of records) visit(key, stored);
+      await visit(records);
       if (share < 1) await rest(((performance.now() - startedMs) * (1 - share)) / share, signal);
     }
   } finally {

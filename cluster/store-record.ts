@@ -7,9 +7,24 @@
 import { crc32 } from "node:zlib";
 import { decode, encode } from "../src/codec.js";
 import type { Index, Term } from "../raft/types.js";
+import type { Account } from "./value-files.js";
+import type { Place } from "./value-reader.js";
 
 /** `checksum (4 bytes, little endian) · msgpack`. */
 const checksumBytes = 4;
+
+/** A record of so many bytes stands in a file of values; LevelDB holds where. */
+export const largeBytes = 1024;
+/** No msgpack value begins so: `checksum · mark · checksum of the record · file · offset · length`, 4 bytes but the mark. */
+const pointerMark = 0xc1;
+const pointerBytes = 21;
+
+/** What LevelDB holds for a large record. */
+export interface Pointer {
+  readonly place: Place;
+  /** Of the record. */
+  readonly sum: number;
+}
 
 export interface StoredRecord {
   readonly bytes: Buffer;
@@ -31,6 +46,25 @@ export function checkRecord(key: string, stored: Buffer): number | undefined {
   if (stored.length <= checksumBytes) return undefined;
   const sum = crc32(stored.subarray(checksumBytes), crc32(key));
   return stored.readUInt32LE() === sum ? sum : undefined;
+}
+
+/** Has a checksum of its own, as a record has. */
+export function encodePointer(key: string, { place: { file, offset, length }, sum }: Pointer): Buffer {
+  const bytes = Buffer.allocUnsafe(pointerBytes);
+  bytes[checksumBytes] = pointerMark;
+  bytes.writeUInt32LE(sum, 5);
+  bytes.writeUInt32LE(file, 9);
+  bytes.writeUInt32LE(offset, 13);
+  bytes.writeUInt32LE(length, 17);
+  bytes.writeUInt32LE(crc32(bytes.subarray(checksumBytes), crc32(key)));
+  return bytes;
+}
+
+/** @param held by LevelDB, checked. Undefined: it is the record itself */
+export function decodePointer(held: Buffer): Pointer | undefined {
+  if (held.length !== pointerBytes || held[checksumBytes] !== pointerMark) return undefined;
+  const place = { file: held.readUInt32LE(9), offset: held.readUInt32LE(13), length: held.readUInt32LE(17) };
+  return { place, sum: held.readUInt32LE(5) };
 }
 
 /** The value of a record that was checked. */
@@ -108,27 +142,42 @@ function scramble(n: number): number {
 
 /** Outside of every range of the engine's keys (src/select/keys.ts). */
 export const appliedKey = "\0applied";
-const formatVersion = 1;
+const formatVersion = 2;
+/** Has no files of values. Its records stay where they are until they change. */
+const formatBefore = 1;
 
 /** Written in the same batch as the records it speaks of. */
 export interface AppliedMark {
   readonly index: Index;
   readonly term: Term;
   readonly hash: StateHash;
+  /** Files of values that its pointers lead to. */
+  readonly values: readonly Account[];
   /** Nothing was written afterwards, and the directory was closed in order. */
   readonly closed: boolean;
 }
 
-export function encodeApplied({ index, term, hash, closed }: AppliedMark): Buffer {
-  return encodeRecord(appliedKey, [formatVersion, index, term, ...hash.parts, closed]).bytes;
+export function encodeApplied({ index, term, hash, values, closed }: AppliedMark): Buffer {
+  const accounts = values.map(({ file, bytes, dead }) => [file, bytes, dead]);
+  return encodeRecord(appliedKey, [formatVersion, index, term, ...hash.parts, closed, accounts]).bytes;
 }
 
 /** Undefined if it is damaged. @throws when it was written by a later version */
 export function decodeApplied(stored: Buffer): AppliedMark | undefined {
   if (checkRecord(appliedKey, stored) === undefined) return undefined;
-  const fields = decodeRecord(stored) as [number, Index, Term, number, number, number, boolean];
-  const [version, index, term, low, high, records, closed] = fields;
-  if (version !== formatVersion)
+  const fields = decodeRecord(stored) as [
+    number,
+    Index,
+    Term,
+    number,
+    number,
+    number,
+    boolean,
+    [number, number, number][]?,
+  ];
+  const [version, index, term, low, high, records, closed, accounts = []] = fields;
+  if (version !== formatVersion && version !== formatBefore)
     throw new Error(`the store has format ${version}, this program knows ${formatVersion}`);
-  return { index, term, hash: new StateHash(low, high, records), closed };
+  const values = accounts.map(([file, bytes, dead]) => ({ file, bytes, dead }));
+  return { index, term, hash: new StateHash(low, high, records), values, closed };
 }

@@ -10,18 +10,22 @@
 import { invariant } from "../src/invariant.js";
 import type { Index, Term } from "../raft/types.js";
 import { lockDirectory, type DirectoryLock } from "./directory.js";
-import { failureOf, fileBytes, openRecord, openRecords, verifyRecords, type Db } from "./level-open.js";
-import { absent, estimateBytes, Overlay, type Slot } from "./overlay.js";
+import { failureOf, fileBytes } from "./level-open.js";
+import { LevelRecords } from "./level-records.js";
+import { estimateBytes, nothingStored, Overlay, type Slot } from "./overlay.js";
 import { writeGeneration } from "./store-flush.js";
 import { mergePages, readPage } from "./store-range.js";
 import type { AppliedMark } from "./store-record.js";
 import { LevelView } from "./store-view.js";
 import type { ReadView, Store } from "./types.js";
+import { Collector } from "./value-collect.js";
 
 export interface LevelStoreOptions {
   readonly dir: string;
   /** Estimated bytes of dirty records from which on they are written. Up to three times as much stays in memory. */
   readonly overlayBytesMax: number;
+  /** Size from which on a file of large records is not appended to any more. Default: 256 MiB. */
+  readonly valueFileBytes?: number;
   /** The store failed or its content is damaged; called once. */
   readonly onError: (error: unknown) => void;
 }
@@ -29,13 +33,13 @@ export interface LevelStoreOptions {
 /** Written at the latest after this many entries, so that a restart replays no more. */
 const flushEntriesMax = 50_000;
 /** What a read finds for a key that is not there. */
-const nothing = { value: undefined, sum: absent } as const;
+const nothing = { value: undefined, ...nothingStored } as const;
 /** Part of the time that checking in the background may take. */
 const backgroundShare = 0.25;
 
 export class LevelStore implements Store {
-  readonly #dir: string;
-  readonly #db: Db;
+  readonly #records: LevelRecords;
+  readonly #collector: Collector;
   readonly #lock: DirectoryLock;
   readonly #overlayBytesMax: number;
   readonly #onError: (error: unknown) => void;
@@ -67,8 +71,8 @@ export class LevelStore implements Store {
     const { dir } = options;
     const lock = await lockDirectory(dir);
     try {
-      const { db, applied } = await openRecords(dir);
-      const store = new LevelStore(options, db, lock, applied);
+      const { records, applied } = await LevelRecords.open(dir, options.valueFileBytes);
+      const store = new LevelStore(options, records, lock, applied);
       if (!applied.closed) store.verify({ share: backgroundShare }).catch(() => undefined);
       return store;
     } catch (error) {
@@ -77,9 +81,9 @@ export class LevelStore implements Store {
     }
   }
 
-  private constructor(options: LevelStoreOptions, db: Db, lock: DirectoryLock, flushed: AppliedMark) {
-    this.#dir = options.dir;
-    this.#db = db;
+  private constructor(options: LevelStoreOptions, records: LevelRecords, lock: DirectoryLock, flushed: AppliedMark) {
+    this.#records = records;
+    this.#collector = new Collector(records);
     this.#lock = lock;
     this.#overlayBytesMax = options.overlayBytesMax;
     this.#onError = options.onError;
@@ -152,12 +156,14 @@ export class LevelStore implements Store {
     const newer = this.#active.page(gte, lt, limit);
     // Each of them may hide one of the older ones.
     const dirty = mergePages(newer, this.#frozen?.page(gte, lt, limit + newer.length) ?? []);
-    const iterator = this.#db.iterator({ gte, lt });
+    const unpin = this.#records.values.pin();
+    const iterator = this.#records.db.iterator({ gte, lt });
     try {
-      return await readPage(iterator, dirty, limit, (key, stored) => openRecord(this.#dir, key, stored).value);
+      return await readPage(iterator, dirty, limit, (held) => this.#records.decode(held));
     } catch (error) {
       throw this.#fail(error);
     } finally {
+      unpin();
       await iterator.close();
     }
   }
@@ -168,14 +174,14 @@ export class LevelStore implements Store {
   }
 
   sizeBytes(): Promise<number> {
-    return fileBytes(this.#dir);
+    return fileBytes(this.#records.dir);
   }
 
   async readView(): Promise<ReadView> {
     await this.flush();
     // What was open when the store was closed breaks off; that is no failure of the store.
     const { signal } = this.#stop;
-    return new LevelView(this.#dir, this.#db, (error) => (signal.aborted ? new Error("closed") : this.#fail(error)));
+    return new LevelView(this.#records, (error) => (signal.aborted ? new Error("closed") : this.#fail(error)));
   }
 
   /**
@@ -191,7 +197,7 @@ export class LevelStore implements Store {
 
   async close(): Promise<void> {
     this.#stop.abort();
-    await this.#verifying?.catch(() => undefined);
+    await Promise.allSettled([this.#verifying, this.#flushing]);
     try {
       if (this.#failure === undefined) {
         await this.flush();
@@ -202,7 +208,7 @@ export class LevelStore implements Store {
       }
     } finally {
       this.#failure ??= new Error("the store is closed");
-      await this.#db.close();
+      await this.#records.close();
       await this.#lock.release();
     }
   }
@@ -212,9 +218,8 @@ export class LevelStore implements Store {
   #read(key: string): unknown {
     let slot: Slot;
     try {
-      const stored = this.#db.getSync(key);
-      const { value, sum } = stored === undefined ? nothing : openRecord(this.#dir, key, stored);
-      slot = { value, bytes: stored?.length ?? 0, base: undefined, sum };
+      const found = this.#records.getSync(key) ?? nothing;
+      slot = { ...found, bytes: estimateBytes(found.value), base: undefined };
     } catch (error) {
       throw this.#fail(error);
     }
@@ -222,14 +227,14 @@ export class LevelStore implements Store {
       this.#clean = new Map();
       this.#cleanBytes = 0;
     }
-    this.#cleanBytes += estimateBytes(undefined) + slot.bytes;
+    this.#cleanBytes += slot.bytes;
     this.#clean.set(key, slot);
     return slot.value;
   }
 
   async #verify(share: number): Promise<void> {
     try {
-      await verifyRecords(this.#dir, this.#db, { share, signal: this.#stop.signal });
+      await this.#records.verify({ share, signal: this.#stop.signal });
     } catch (error) {
       throw this.#fail(error);
     }
@@ -242,7 +247,9 @@ export class LevelStore implements Store {
     this.#open = true;
     this.#active.set(key, value, () => {
       const frozen = this.#frozen?.slots.get(key);
-      return frozen ?? this.#clean.get(key)?.sum;
+      if (frozen !== undefined) return frozen;
+      const clean = this.#clean.get(key);
+      return clean && { sum: clean.sum, place: clean.place };
     });
   }
 
@@ -265,13 +272,12 @@ export class LevelStore implements Store {
     this.#flushing = flushing;
   }
 
-  async #write(generation: Overlay, mark: AppliedMark): Promise<void> {
+  async #write(generation: Overlay, mark: Omit<AppliedMark, "values">): Promise<void> {
     try {
-      await writeGeneration(this.#db, generation, mark, (key) => this.#storedSum(key));
+      this.#flushed = await writeGeneration(this.#records, this.#collector, generation, mark);
     } catch (error) {
       throw this.#fail(error);
     }
-    this.#flushed = mark;
     this.#clean = generation.slots;
     this.#cleanBytes = generation.bytes;
     this.#frozen = undefined;
@@ -280,17 +286,12 @@ export class LevelStore implements Store {
     this.#flushIfDue();
   }
 
-  #storedSum(key: string): number {
-    const stored = this.#db.getSync(key);
-    return stored === undefined ? absent : openRecord(this.#dir, key, stored).sum;
-  }
-
   // ------------------------------------------------------------------------------------------------------ failing
 
   /** The first failure is final. What LevelDB says of itself afterwards cannot be trusted. */
   #fail(error: unknown): Error {
     if (this.#failure === undefined) {
-      this.#failure = failureOf(this.#dir, error);
+      this.#failure = failureOf(this.#records.dir, error);
       this.#stop.abort();
       this.#onError(this.#failure);
     }

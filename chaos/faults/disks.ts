@@ -23,6 +23,8 @@ const group = "disk";
 const stepMs = 50;
 /** A damaged node has come up, or refused to, by then. */
 const verdictMs = 60_000;
+/** Nothing is kept in there. */
+const lockPrefix = "process-lock/";
 const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 const needsStrace = () => (hasStrace ? undefined : "strace is not there");
 const writes = "pwritev,pwritev2,pwrite64,fdatasync,fsync";
@@ -75,8 +77,8 @@ async function damage(scene: Scene, part: "log" | "store", change: (file: string
   const id = removable(scene);
   await cluster.signal(id, "SIGKILL");
   const dir = join(cluster.dataDir(id), part);
-  const files = readdirSync(dir).filter(
-    (name) => statSync(join(dir, name)).isFile() && statSync(join(dir, name)).size > 0,
+  const files = readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(
+    (name) => statSync(join(dir, name)).isFile() && statSync(join(dir, name)).size > 0 && !name.startsWith(lockPrefix),
   );
   const name = random.pick(files.filter((one) => one !== "LOCK" && !one.startsWith("LOG")));
   note(`${id}: ${change(join(dir, name))} in ${part}/${name}`);
