@@ -4,6 +4,7 @@
  * No result is ever lost or taken for processed unseen. Every rule is a sentence of protocol section 2.
  */
 
+import { isSameJson } from "./json.js";
 import { refuse } from "./refusal.js";
 import { settleCase } from "./select.js";
 import type { Refusal } from "./outcome.js";
@@ -165,5 +166,5 @@ const nullText = Uint8Array.of(0x6e, 0x75, 0x6c, 0x6c);
 
 /** Omitted data is JSON null. */
 function isSameData(one: Raw = nullText, other: Raw = nullText): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+  return isSameJson(one, other);
 }
