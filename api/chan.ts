@@ -7,9 +7,8 @@ import { SlctError } from "../src/errors.js";
 import type { Command } from "../src/select/command.js";
 import { accepted, bodyOf, chanOf, expectAnswer, freshen, json, reachMinIndex } from "./exchange.js";
 import type { Exchange, Reply } from "./exchange.js";
-import { cursorOf, cursorText, preconditionsOf, wholeOf } from "./query.js";
+import { cursorOf, cursorText, limitOf, preconditionsOf } from "./query.js";
 import { checkBuffer, checkClose } from "./schema.js";
-import { pageItems } from "./state.js";
 import { mutation } from "./wire-commands.js";
 import { closeValue, parseBuffer } from "./wire-in.js";
 import { chanBytesMax, namePrefix } from "./wire-values.js";
@@ -61,7 +60,7 @@ export async function getChan(exchange: Exchange): Promise<Reply> {
 export async function listChans(exchange: Exchange): Promise<Reply> {
   const { api, query } = exchange;
   const prefix = namePrefix(query.get("prefix") ?? "", "prefix", chanBytesMax);
-  const limit = wholeOf(query, "limit", pageItems);
+  const limit = limitOf(query);
   const cursor = cursorOf(query);
   await freshen(exchange);
   const index = api.node.appliedIndex;

@@ -95,6 +95,7 @@ function document(
 
 /** The "no" of the engine, as the error of this boundary. */
 export function refusalError(refusal: Refusal): SlctError {
+  const held = refusal.code === "lock_error" ? { LockUntil: null } : {};
   const result = refusal.result === undefined ? {} : { [resultMember]: refusal.result };
-  return new SlctError(refusal.code, refusal.message, { ...refusal.details, ...result });
+  return new SlctError(refusal.code, refusal.message, { ...held, ...refusal.details, ...result });
 }

@@ -2,7 +2,6 @@
  * The query and the headers of a request, decoded strictly. Numbers out of range are clamped; what is no number is 400.
  */
 import type { IncomingMessage } from "node:http";
-import { SlctError } from "../src/errors.js";
 import { plainText, refuse } from "./wire-values.js";
 import type { Preconditions } from "./wire-commands.js";
 
@@ -67,6 +66,33 @@ export function flagOf(query: Query, name: string): boolean {
   return text === "true";
 }
 
+// ---------------------------------------------------------------------------------------------------------- lists
+
+const pageItems: Range = { min: 1, max: 1000, default: 100 };
+
+/** What a list is filtered by: an empty one filters nothing. */
+export function filterOf(query: Query, name: string): string | undefined {
+  return query.get(name) || undefined;
+}
+
+/** Items of a page; empty is as left out. */
+export function limitOf(query: Query): number {
+  return filterOf(query, "limit") === undefined ? pageItems.default : wholeOf(query, "limit", pageItems);
+}
+
+/** Opaque to clients: the name after which the next page begins. */
+export function cursorText(cursor: string | undefined): string | null {
+  return cursor === undefined ? null : Buffer.from(cursor).toString("base64url");
+}
+
+export function cursorOf(query: Query): string | undefined {
+  const text = filterOf(query, "cursor");
+  if (text === undefined) return undefined;
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.toString("base64url") !== text) return refuse("cursor is not one of ours.");
+  return bytes.toString();
+}
+
 // -------------------------------------------------------------------------------------------------------- headers
 
 /** @throws SlctError `bad_request` */
@@ -106,18 +132,4 @@ function versionOf(ifMatch: string): number {
   const versions = [...ifMatch.matchAll(/(?<!W\/)"(\d{1,15})"/g)].map(([, digits]) => Number(digits));
   if (versions.length > 1) return refuse("If-Match must name one version.");
   return versions[0] ?? noVersion;
-}
-
-/** Opaque to clients: the name after which the next page begins. */
-export function cursorText(cursor: string | undefined): string | null {
-  return cursor === undefined ? null : Buffer.from(cursor).toString("base64url");
-}
-
-export function cursorOf(query: Query): string | undefined {
-  const text = query.get("cursor");
-  if (text === undefined) return undefined;
-  const bytes = Buffer.from(text, "base64url");
-  if (text === "" || bytes.toString("base64url") !== text)
-    throw new SlctError("bad_request", "cursor is not one of ours.");
-  return bytes.toString();
 }

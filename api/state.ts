@@ -12,7 +12,7 @@ import { reachMinIndex, signalOf, targetOf } from "./exchange.js";
 import type { Accepted, Exchange, Reply } from "./exchange.js";
 import { listChunks } from "./json-chunks.js";
 import { refusalError } from "./problem.js";
-import { cursorOf, cursorText, flagOf, numberOf, wholeOf } from "./query.js";
+import { cursorOf, cursorText, filterOf, flagOf, limitOf, numberOf, wholeOf } from "./query.js";
 import { checkHolder, checkPatch, checkPut } from "./schema.js";
 import { lockOf, mutation, patchCommand, putCommand } from "./wire-commands.js";
 import { namePrefix, pathChan, refuse } from "./wire-values.js";
@@ -20,7 +20,6 @@ import { handOutChunks, putAnswerOut, stateChunks } from "./wire-out.js";
 
 export const waitSeconds = { min: 0, max: 60, default: 0 } as const;
 export const leaseSeconds = { min: 1, max: 3600, default: 30 } as const;
-export const pageItems = { min: 1, max: 1000, default: 100 } as const;
 
 const statuses = ["waiting", "pending", "running", "done", "paused"] as const satisfies readonly Status[];
 
@@ -57,7 +56,12 @@ function waitedReply(waited: Waited, creates: boolean): Reply {
     case "granted": {
       const [handOut] = waited.handOuts;
       if (!handOut) throw new SlctError("internal", "a grant without a state");
-      return chunks(creates ? 201 : 200, handOutChunks(handOut), waited.index, etag(handOut.state.version));
+      return chunks(
+        creates && !waited.repeated ? 201 : 200,
+        handOutChunks(handOut),
+        waited.index,
+        etag(handOut.state.version),
+      );
     }
     case "answer":
     case "withdrawn":
@@ -126,16 +130,17 @@ function wantedOf({ query }: Exchange): Wanted | undefined {
 }
 
 function noneMatch(header: string | undefined, tag: string): boolean {
-  return header !== undefined && header.split(",").some((one) => one.trim().replace(/^W\//, "") === tag);
+  const tags = header?.split(",").map((one) => one.trim().replace(/^W\//, ""));
+  return tags?.some((one) => one === tag || one === "*") ?? false;
 }
 
 export async function listStates(exchange: Exchange): Promise<Reply> {
   const { api, query } = exchange;
-  const status = statusOf(query.get("status"), "status");
-  const chan = query.get("chan");
+  const status = statusOf(filterOf(query, "status"), "status");
+  const chan = filterOf(query, "chan");
   const cursor = cursorOf(query);
   const prefix = namePrefix(query.get("prefix") ?? "", "prefix", api.rules.limits.idBytesMax);
-  const limit = wholeOf(query, "limit", pageItems);
+  const limit = limitOf(query);
   if (chan !== undefined) pathChan(chan);
   await freshen(exchange);
   const index = api.node.appliedIndex;

@@ -200,7 +200,13 @@ export interface Committed {
 export type Waited =
   | { readonly kind: "refused"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: false }> }
   | { readonly kind: "answer"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: true }> }
-  | { readonly kind: "granted"; readonly index: Index; readonly handOuts: readonly HandOut[] }
+  /** `repeated`: to a request that joined the wait of an earlier one. */
+  | {
+      readonly kind: "granted";
+      readonly index: Index;
+      readonly handOuts: readonly HandOut[];
+      readonly repeated: boolean;
+    }
   | { readonly kind: "result"; readonly index: Index; readonly result: Result }
   /** The wait ended and what was parked is withdrawn; `outcome` is that of the command itself. */
   | { readonly kind: "withdrawn"; readonly index: Index; readonly outcome: Extract<Outcome, { ok: true }> };

@@ -88,7 +88,7 @@ export class Waits {
 
   /** @throws SlctError as `Node.submitAndWait` */
   async submit(build: (ref: Ref) => Waitable, options: { waitMs: number; signal: AbortSignal }): Promise<Waited> {
-    if (this.#open.size >= this.#options.waitsMax)
+    if (options.waitMs > 0 && this.#open.size >= this.#options.waitsMax)
       throw new SlctError("overloaded", "too many requests wait on this node");
     const ref = this.newRef();
     const command = build(ref);
@@ -180,7 +180,7 @@ export class Waits {
     if (handOuts.length === 0) return { kind: "withdrawn", index, outcome };
     // Another holder of the same demand may work with it.
     if (signal.aborted && !arrival.shared) this.#giveBack(handOuts);
-    return { kind: "granted", index, handOuts };
+    return { kind: "granted", index, handOuts, repeated: outcome.repeated === true };
   }
 
   /** This process may have been stopped since: what is over may be in other hands. */

@@ -65,7 +65,8 @@ export function runVerb(world: World, command: StateCommand, state: ModelState, 
     case "lock":
       if (command.lock === undefined) {
         lease(world, state, { token: token(), leaseMs: command.forMs });
-      } else extend(world, state, command);
+      } else extend(world, state, command.forMs);
+      if (state.lock && command.details !== undefined) state.lock.details = textOf(command.details);
       return;
     case "unlock":
       endLease(world, state, false);
@@ -94,10 +95,9 @@ export function runVerb(world: World, command: StateCommand, state: ModelState, 
   }
 }
 
-function extend(world: World, state: ModelState, command: Extract<StateCommand, { readonly kind: "lock" }>): void {
+function extend(world: World, state: ModelState, forMs: number): void {
   demand(state.lock, "a heartbeat under a lock");
-  state.lock.untilMs = world.nowMs + command.forMs;
-  if (command.details !== undefined) state.lock.details = textOf(command.details);
+  state.lock.untilMs = world.nowMs + forMs;
   world.disarm(state, "lease");
   world.deadlines.push({ kind: "lease", dueMs: state.lock.untilMs, state });
 }

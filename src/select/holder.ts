@@ -17,7 +17,7 @@ export function lockState(txn: Txn, command: Of<"lock">): Handled {
   if (!draft) return missing(command);
   const mismatch = checkVersion(draft.now.version, command.ifVersion);
   if (mismatch) return mismatch;
-  return command.lock === undefined ? takeByHand(txn, draft, command.forMs) : heartbeat(txn, draft, command);
+  return command.lock === undefined ? takeByHand(txn, draft, command) : heartbeat(txn, draft, command);
 }
 
 /** Gives the lease back: it does not count as an attempt. */
@@ -62,10 +62,11 @@ export function stateAnswer(draft: Draft): Handled {
   return accept(() => ({ kind: "state", id: draft.id, status: draft.now.status, version: draft.now.version }));
 }
 
-function takeByHand(txn: Txn, draft: Draft, forMs: number): Handled {
+function takeByHand(txn: Txn, draft: Draft, command: Of<"lock">): Handled {
   if (draft.now.lock) return lockRefusal(draft.now, "missing", "the state is locked by somebody else");
   if (draft.now.paused) return refuse("busy", "the state is paused", { Version: draft.now.version });
-  takeLease(txn, draft, forMs);
+  takeLease(txn, draft, command.forMs);
+  note(draft, command);
   return accept(() => ({ kind: "handOuts", handOuts: [handOutOf(txn, draft)] }));
 }
 
@@ -74,8 +75,13 @@ function heartbeat(txn: Txn, draft: Draft, command: Of<"lock">): Handled {
   const refusal = checkLock(txn, draft, command.lock);
   if (refusal) return refusal;
   extendLease(txn, draft, txn.nowMs + command.forMs);
-  if (draft.now.lock && command.details) draft.now.lock = { ...draft.now.lock, details: command.details };
+  note(draft, command);
   draft.quiet = true;
   const { lock } = draft.now;
   return accept(() => ({ kind: "lease", token: lock?.token ?? "", untilMs: lock?.untilMs ?? 0 }));
+}
+
+/** What this holder reports is for the next one, should the lease end without a put-back. */
+function note({ now }: Draft, { details }: Of<"lock">): void {
+  if (now.lock && details) now.lock = { ...now.lock, details };
 }

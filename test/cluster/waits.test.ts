@@ -226,6 +226,12 @@ describe("what is refused", () => {
     expect(await first).toBe("withdrawn");
     expect(engine.commands.map(({ kind }) => kind)).toEqual(["demand", "withdraw"]);
   });
+
+  it("beyond the limit leaves alone who does not wait", async () => {
+    const { waits } = openWaits(new Engine(), { waitsMax: 0 });
+    const found = waits.submit((ref) => ({ ...poll(ref), park: false }), { waitMs: 0, signal: never });
+    expect(await kindOf(found)).toBe("answer");
+  });
 });
 
 describe("a node that was forgotten", () => {

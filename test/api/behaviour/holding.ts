@@ -114,6 +114,14 @@ describe("§3 lock", () => {
     expect((await http.put(id, { Lock: taken.body.Lock, Cancel: ["1"] })).body).toMatchObject({ Status: "done" });
   });
 
+  test("Details given with a lease by hand are the next holder's LastDetails", async () => {
+    const id = unique("hand");
+    await http.put(id, { Selects: [parked("1")] });
+    const taken = await http.post(`${statePath(id)}/lock`, { Details: "begun" });
+    await http.delete(`${statePath(id)}/lock`, { Lock: taken.body.Lock });
+    expect((await http.post(`${statePath(id)}/lock`)).body).toMatchObject({ LastDetails: "begun" });
+  });
+
   test("a lease by hand needs no body, and a state nobody holds", async () => {
     const id = unique("hand");
     await http.put(id, { Selects: [parked("1")] });

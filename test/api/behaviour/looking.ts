@@ -51,6 +51,7 @@ describe("§3 GET", () => {
     const answer = await http.get(statePath(id), { headers: { "If-None-Match": '"1"' } });
     expect([answer.status, answer.text, answer.headers.get("etag")]).toEqual([304, "", '"1"']);
     expect((await http.get(statePath(id), { headers: { "If-None-Match": '"0"' } })).status).toBe(200);
+    expect((await http.get(statePath(id), { headers: { "If-None-Match": "*" } })).status).toBe(304);
   });
 
   test("HEAD answers as GET, without a body", async () => {
@@ -98,6 +99,16 @@ describe("§3 list and delete", () => {
     await http.put(a, { Selects: [select("1", recv(chan))] });
     await http.put(b, { Selects: [select("1", recv(unique("other")))] });
     expect((await http.get(`/state?chan=${chan}`)).body.States).toMatchObject([{ ID: a }]);
+  });
+
+  test("an empty parameter filters nothing", async () => {
+    const prefix = unique("empty");
+    await http.put(prefix, { Selects: [parked("1")] });
+    const states = await http.get(`/state?prefix=${prefix}&status=&chan=&cursor=&limit=`);
+    expect(states.body.States).toMatchObject([{ ID: prefix }]);
+    await http.call("PUT", chanPath(prefix), { Buffer: 1 });
+    const channels = await http.get(`/channel?prefix=${prefix}&cursor=&limit=`);
+    expect(channels.body.Channels).toMatchObject([{ Chan: prefix }]);
   });
 
   test("a wrong status or cursor is 400", async () => {

@@ -164,7 +164,7 @@ describe("§2 put back", () => {
     await http.get(`${statePath(id)}?wait=10&until=pending`);
     const answer = await http.put(id, { Lock: held.Lock });
     expectProblem(answer, 409, "lock_error");
-    expect(answer.body.reason).toBe("expired");
+    expect(answer.body).toMatchObject({ reason: "expired", Version: 3, LockUntil: null });
   });
 
   test("a put-back on a missing state: 404", async () => {

@@ -89,6 +89,17 @@ describe("§2 in the same entry", () => {
     expect(woken.body.Lock).not.toBe(created.body.Lock);
   });
 
+  test("a repeat that joins the wait of a create gets its answer with 200", async () => {
+    const [id, chan] = [unique("joined"), unique("chan")];
+    const options = { query: "?wait=10", headers: { "Request-Id": unique("r") } };
+    const put = () => http.put(id, { Selects: [select("1", recv(chan))] }, options);
+    const both = Promise.all([put(), put()]);
+    await http.send(chan, "wake", "?wait=10");
+    const [one, other] = await both;
+    expect([one.status, other.status].sort()).toEqual([200, 201]);
+    expect(one.text).toBe(other.text);
+  });
+
   test("?wait that ends gives the ordinary answer", async () => {
     const answer = await http.put(unique("quiet"), { Selects: [parked("1")] }, { query: "?wait=0.05" });
     expect(answer.status).toBe(201);
