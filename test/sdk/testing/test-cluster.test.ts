@@ -68,6 +68,8 @@ test("time moves on by itself until something is complete, and what waits for no
   await expect(cluster.complete(client.result(id))).rejects.toThrow(
     "nothing more happens within 365 days: waiting/1 is waiting on recv word | send go",
   );
-  await expect(cluster.complete(client.recv("never", { wait: Infinity }), { within: "1h" })).rejects.toThrow("within 1h");
+  await expect(cluster.complete(client.recv("never", { wait: Infinity }), { within: "1h" })).rejects.toThrow(
+    "within 1h",
+  );
   await cluster.close();
 });
