@@ -52,7 +52,8 @@ export async function listStates(
   const states: StateRecord[] = [];
   const cursor = await scan(store, keys.state(""), query, (value) => {
     const state = value as State;
-    if (wanted(state)) states.push(withData(store, state));
+    const record = wanted(state) ? readState(store, state.id) : undefined;
+    if (record && wanted(record.state)) states.push(record);
     return { id: state.id, full: states.length >= query.limit };
   });
   return cursor === undefined ? { states } : { states, cursor };
@@ -64,14 +65,18 @@ export async function listChans(
 ): Promise<{ chans: ChanRecord[]; cursor?: string }> {
   const chans: ChanRecord[] = [];
   const cursor = await scan(store, keys.chan(""), query, (value) => {
-    const chan = value as Chan;
-    chans.push(withOldest(store, chan));
-    return { id: chan.id, full: chans.length >= query.limit };
+    const { id } = value as Chan;
+    const record = readChan(store, id);
+    if (record) chans.push(record);
+    return { id, full: chans.length >= query.limit };
   });
   return cursor === undefined ? { chans } : { chans, cursor };
 }
 
-/** Visits records under a prefix in key order; returns the cursor if it stopped before the end. */
+/**
+ * Visits records under a prefix in key order, as they were when reading a page of them began: what is shown is read anew,
+ * so that it fits its data and its waiters. Returns the cursor if it stopped before the end.
+ */
 async function scan(
   store: Readable,
   root: string,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { listChans, listStates, readChan, readState } from "../../cluster/queries.js";
+import { listChans, listStates, readChan, readState, type Readable } from "../../cluster/queries.js";
 import type { Store } from "../../cluster/types.js";
 import type { Command } from "../../src/select/command.js";
 import { Engine } from "./engine.js";
@@ -120,6 +120,40 @@ describe("a list", () => {
     expect(await pages(store, { limit: 3, chan: "c" })).toEqual([["r0", "r1", "r2"], ["r3"]]);
     expect(await pages(store, { limit: 3, chan: "c", prefix: "r1" })).toEqual([["r1"]]);
     expect(await pages(store, { limit: 3, chan: "none" })).toEqual([[]]);
+  });
+
+  it("has each record as it is in the end, whatever was applied while the page was read", async () => {
+    const { engine, store } = open();
+    await fill(engine, ["gone", "stays", "wakes"], { op: "recv", chan: "c" });
+    await fill(engine, ["other"], { op: "recv", chan: "d" });
+    const meanwhile: Command[] = [
+      { kind: "delete", id: "gone", force: true },
+      { kind: "delete", id: "other", force: true },
+      { kind: "delete", id: "wakes", force: true },
+      { ...create("wakes"), data: Buffer.from('"again"') } as Command,
+    ];
+    const slow: Readable = {
+      get: (key) => engine.get(key),
+      range: async (options) => {
+        const page = engine.range(options);
+        for (const command of meanwhile) await engine.submit(command);
+        return page;
+      },
+    };
+    const { chans } = await listChans(slow, { prefix: "", limit: 10 });
+    expect(chans.map(({ chan, oldestWaiterMs }) => [chan.id, chan.recvq.count, oldestWaiterMs])).toEqual([
+      ["c", 1, engine.nowMs],
+    ]);
+    await fill(engine, ["gone", "other"], { op: "recv", chan: "c" });
+    const { states } = await listStates(slow, { prefix: "", status: "waiting", limit: 10 });
+    expect(states.map(({ state }) => state.id)).toEqual(["stays"]);
+    await engine.submit({ kind: "delete", id: "wakes", force: true });
+    await fill(engine, ["wakes"]);
+    const all = await listStates(slow, { prefix: "", limit: 10 });
+    expect(all.states.map(({ state, data }) => [state.id, Buffer.from(data ?? []).toString()])).toEqual([
+      ["stays", '"stays"'],
+      ["wakes", '"again"'],
+    ]);
   });
 
   it("of channels pages too", async () => {
