@@ -123,7 +123,7 @@ describe("a list", () => {
   });
 
   it("has each record as it is in the end, whatever was applied while the page was read", async () => {
-    const { engine, store } = open();
+    const { engine } = open();
     await fill(engine, ["gone", "stays", "wakes"], { op: "recv", chan: "c" });
     await fill(engine, ["other"], { op: "recv", chan: "d" });
     const meanwhile: Command[] = [
