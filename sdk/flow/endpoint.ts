@@ -26,8 +26,9 @@ export interface Endpoint {
   readonly retry?: Omit<RetryPolicy, "never"> & { readonly never?: readonly string[] };
 }
 
-/** As authors write it: an activity brings its limits along. */
-export type EndpointLike = string | Endpoint | Activity<StepInput, unknown> | ProcessRef<StepInput, unknown>;
+/** As authors write it: an activity brings its limits along. What is done there is given a {@link StepInput}. */
+export type EndpointLike =
+  string | Endpoint | Activity<StepInput<never>, unknown> | ProcessRef<StepInput<never>, unknown>;
 
 export type Target =
   | { readonly kind: "activity"; readonly queue: string; readonly activity: string }

@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Example } from "../../../examples/run.js";
 import * as http from "../../../examples/http.js";
+import * as trip from "../../../examples/trip.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 
 let cluster: TestCluster;
@@ -33,5 +34,17 @@ test("http", async () => {
     'POST /mail/welcome: 200 "two mails to ada@example.org"',
     "POST /account/x/add: 200 5",
     "POST /account/x/add: 200 5",
+  ]);
+});
+
+test("F1 trip", async () => {
+  expect(await play(trip)).toEqual([
+    "2 nights: Have a good trip: flight to Oslo, hotel in Oslo for 2 nights",
+    "  success, flight success, hotel success, hostel pending, mail success",
+    "5 nights: Have a good trip: flight to Oslo, hostel in Oslo for 5 nights",
+    "  success, flight success, hotel failure, hostel success, mail success",
+    "30 nights: step_failed: step hostel: no room at the hostel in Oslo",
+    "  failure, flight aborted, hotel failure, hostel failure, mail aborted",
+    "given back: flight to Oslo",
   ]);
 });
