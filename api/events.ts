@@ -23,11 +23,17 @@ export async function readEvents(exchange: Exchange): Promise<Reply | undefined>
   const prefix = namePrefix(query.get("prefix") ?? "", "prefix", api.rules.limits.idBytesMax);
   const streams = req.method !== "HEAD" && req.headers.accept?.includes("text/event-stream");
   if (streams) return streamEvents(exchange, prefix);
-  const after = wholeOf(query, "after", { ...anyIndex, default: 0 });
+  const after = query.has("after") ? wholeOf(query, "after", { ...anyIndex, default: 0 }) : undefined;
   const waitMs = Math.round(numberOf(query, "wait", waitSeconds) * 1000);
   const limit = wholeOf(query, "limit", { min: 1, max: pageMax, default: pageMax });
   await freshen(exchange);
-  const events = await api.node.events({ after, prefix, waitMs, limit, signal: signalOf(exchange) });
+  const events = await api.node.events({
+    ...(after !== undefined && { after }),
+    prefix,
+    waitMs,
+    limit,
+    signal: signalOf(exchange),
+  });
   return json(200, { Events: events.map(eventOut) }, api.node.appliedIndex);
 }
 

@@ -57,7 +57,7 @@ const parameters = {
   prefix: query("prefix", text, "Only names that begin with this."),
   until: query("until", text, "Wait until the state has this status."),
   after: query("after", index, "Wait until the state has a newer version than this."),
-  afterIndex: query("after", index, "Events behind this log index; default 0, for a stream now."),
+  afterIndex: query("after", index, "Events behind this log index; default all that are kept, for a stream now."),
   status: query("status", text, "Only states of this status."),
   chanFilter: query("chan", text, "Only states that wait on this channel."),
   cursor: query("cursor", text, "From the page before."),

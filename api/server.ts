@@ -127,5 +127,9 @@ function notAllowed({ methods, takes }: Route): Handler {
 }
 
 function noRoute(req: IncomingMessage): SlctError {
-  return new SlctError("not_found", `There is no route ${req.url?.split("?", 1)[0] ?? ""}.`);
+  const path = req.url?.split("?", 1)[0] ?? "";
+  if (emptyName.test(path)) return new SlctError("bad_id", `The path ${path} has an empty name.`);
+  return new SlctError("not_found", `There is no route ${path}.`);
 }
+
+const emptyName = /^\/(state|channel)\/(\/|$)/;

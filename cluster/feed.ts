@@ -74,16 +74,17 @@ export class Feed {
     });
   }
 
-  /** @throws SlctError `compacted`, `overloaded` */
+  /** Without `after` all that are kept. @throws SlctError `compacted`, `overloaded` */
   async events(query: {
-    after: number;
+    after?: number;
     prefix: string;
     waitMs: number;
     limit: number;
     signal: AbortSignal;
   }): Promise<readonly Event[]> {
-    if (query.after < this.#floor) throw this.#compacted();
-    let found = this.#scan(this.#firstAfter(query.after), query);
+    const { after = this.#floor } = query;
+    if (after < this.#floor) throw this.#compacted();
+    let found = this.#scan(this.#firstAfter(after), query);
     if (found.length > 0 || query.waitMs === 0) return found;
     let seen = this.#next;
     let missed = false;
@@ -92,7 +93,7 @@ export class Feed {
       const listener = () => {
         if (this.#next === seen) return;
         missed = this.#next - seen > this.#eventsMax;
-        if (!missed) found = this.#scan(Math.max(seen, this.#firstAfter(query.after)), query);
+        if (!missed) found = this.#scan(Math.max(seen, this.#firstAfter(after)), query);
         seen = this.#next;
         if (missed || found.length > 0) finish();
       };

@@ -271,9 +271,9 @@ export interface Node {
     done: (state: State | undefined) => boolean,
     options: { readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<void>;
-  /** @throws SlctError `compacted` */
+  /** Without `after` all that are kept. @throws SlctError `compacted` */
   events(query: {
-    readonly after: Index;
+    readonly after?: Index;
     readonly prefix: string;
     readonly waitMs: number;
     readonly limit: number;

@@ -21,7 +21,7 @@ function open(eventsMax = 100, floor = 0, waitsMax?: number) {
     feed.onProgress();
   };
   const events = (query: { after?: number; prefix?: string; waitMs?: number; limit?: number; signal?: AbortSignal }) =>
-    feed.events({ after: 0, prefix: "", waitMs: 0, limit: 100, signal: never, ...query }).then(
+    feed.events({ prefix: "", waitMs: 0, limit: 100, signal: never, ...query }).then(
       (found) => found.map(({ index, id }) => `${index} ${id}`),
       (error: unknown) => [(error as SlctError).code],
     );
@@ -57,6 +57,7 @@ describe("events", () => {
     put(13, "d");
     expect(await events({ after: 10 })).toEqual(["compacted"]);
     expect(await events({ after: 11 })).toEqual(["12 c", "13 d"]);
+    expect(await events({})).toEqual(["12 c", "13 d"]);
   });
 
   it("tell what a state became", async () => {

@@ -62,6 +62,7 @@ describe("§6 events", () => {
     const indexes = body.Events?.map(({ Index }) => Index) ?? [];
     expect(indexes).toEqual([...indexes].sort((a, b) => a - b));
     expect((await http.get(`/events?after=${indexes[1]}&prefix=${prefix}`)).body.Events).toHaveLength(2);
+    expect((await http.get(`/events?prefix=${prefix}`)).body.Events).toEqual(body.Events);
   });
 
   test("it waits for the next change", async () => {

@@ -18,6 +18,9 @@ export const pathRows: readonly Row[] = [
       ["P7 invalid UTF-8", "/state/%ff"],
       ["P7 an encoded surrogate", "/state/%ed%a0%80"],
       ["P8 the reserved word", "/state/poll/lock"],
+      ["P8 no ID", "/state/"],
+      ["P8 no ID before a verb", "/state//lock"],
+      ["P8 no name of a channel", "/channel/"],
     ],
     async (service, _name, path) => {
       const method = path.endsWith("/lock") ? "DELETE" : "GET";
