@@ -107,12 +107,25 @@ function channelRecords(requester: Requester) {
     return json(await transport.send({ method: "GET", path: "/channel", query, ...common(options) }));
   }
 
+  async function getChannel(chan: AnyChannel, options: ReadOptions = {}): Promise<ChannelOut> {
+    const query = freshness(options);
+    return json(await transport.send({ method: "GET", path: channelPath(chan), query, ...common(options) }));
+  }
+
   return {
     /** A channel with a buffer; making it again is fine. @throws SlctError `exists` with another buffer, `closed` */
     async makeChannel(chan: AnyChannel, buffer: number, options: MutationOptions = {}): Promise<ChannelOut> {
       const body = { Buffer: buffer };
       const path = channelPath(chan);
-      return json(await transport.send({ method: "PUT", path, body, ...mutation(requester, options) }));
+      try {
+        return json(await transport.send({ method: "PUT", path, body, ...mutation(requester, options) }));
+      } catch (error) {
+        if (!isSlctError(error, "exists")) throw error;
+        // The service refuses what somebody waits at, of whatever size.
+        const there = await getChannel(chan, options);
+        if (there.Buffer !== buffer) throw error;
+        return there;
+      }
     },
 
     /** Receivers, those that wait and those that come, get `value`. @throws SlctError `closed` the second time */
@@ -128,10 +141,7 @@ function channelRecords(requester: Requester) {
     },
 
     /** @throws SlctError `not_found` for a name that nobody uses */
-    async getChannel(chan: AnyChannel, options: ReadOptions = {}): Promise<ChannelOut> {
-      const query = freshness(options);
-      return json(await transport.send({ method: "GET", path: channelPath(chan), query, ...common(options) }));
-    },
+    getChannel,
 
     /** One page. */
     listChannels,

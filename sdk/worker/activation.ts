@@ -31,6 +31,8 @@ export interface Holder {
   readonly signal: AbortSignal;
   /** Says how far the work has got: whoever takes the state after this holder is told. */
   report(details: Json): void;
+  /** Buffer of a channel that is there; undefined where nobody can be asked. */
+  bufferOf(chan: string): Promise<number | undefined>;
   /** Waits for results that come while steps run. Rejects when `signal` aborts. */
   news(signal: AbortSignal): Promise<readonly ResultOut[]>;
 }
@@ -166,9 +168,15 @@ class Activation {
           // Its scope is over, its result goes to nobody: it stays until the next hand-out brings it.
           patch = { ...patch, Cancel: (patch.Cancel ?? []).filter((one) => one !== select) };
         } else if (isSlctError(error, "closed", "exists")) {
-          const chan = error.details["Chan"];
+          const chan = error.details["Chan"] as string;
           const { message, code } = error;
           const isRefused = (effect: Effect) => effectChan(effect) === chan;
+          const made = patch.Make?.find(({ Chan }) => Chan === chan);
+          if (code === "exists" && made && (await this.#holder.bufferOf(chan)) === made.Buffer) {
+            // It is as it should be; the service refuses what somebody waits at, of whatever size.
+            patch = { ...patch, Make: (patch.Make ?? []).filter((one) => one !== made) };
+            continue;
+          }
           if (commit.effects.some(isRefused)) return execution.rewind(isRefused, { message, code });
           // Somebody else has closed the result channel: what is in `Data` counts.
           patch = {

@@ -27,6 +27,10 @@ export class Call implements Holder {
   /** Nobody is told before the answer is. */
   report(): void {}
 
+  bufferOf(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   /** What comes meanwhile comes with the next call. */
   news(): Promise<readonly ResultOut[]> {
     return new Promise(() => undefined);

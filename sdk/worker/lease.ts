@@ -65,6 +65,10 @@ export class Lease implements Holder {
     await this.#options.client.unlockState(this.id, this.#lock, delayMs > 0 ? { delay: delayMs } : {});
   }
 
+  async bufferOf(chan: string): Promise<number | undefined> {
+    return (await this.#options.client.getChannel(chan)).Buffer;
+  }
+
   async news(signal: AbortSignal): Promise<readonly ResultOut[]> {
     const { client, clock, newsAfterMs } = this.#options;
     await sleep(clock, newsAfterMs, signal);

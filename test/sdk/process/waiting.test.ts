@@ -145,6 +145,22 @@ describe("channels", () => {
     expect(await result()).toEqual(["closed", "went on"]);
   });
 
+  test("make is fine for what is there already, though others wait there", async () => {
+    await cluster.client.makeChannel("places", 1);
+    await cluster.client.send("places", "first");
+    const waiting = cluster.client.send("places", "second", { wait: "1h" });
+    await cluster.untilQuiescent();
+    await cluster.client.makeChannel("places", 1);
+    await expect(cluster.client.makeChannel("places", 2)).rejects.toMatchObject({ code: "exists" });
+    const { result } = await start(async (p) => {
+      p.make("places", 1);
+      const seen = [await p.recv("places"), await p.recv("places")];
+      return seen;
+    });
+    expect(await result()).toEqual(["first", "second"]);
+    await waiting;
+  });
+
   test("make is refused with another size, where it was asked for", async () => {
     await cluster.client.makeChannel("sized", 3);
     const { result } = await start(async (p) => {
