@@ -2,8 +2,8 @@
  * Decides which addresses a callback may reach. Users write the URLs, so without this the service could be made to talk
  * to whatever it can reach: itself, its neighbours, the metadata service of a cloud.
  *
- * The same rules hold when a URL is stored (literal addresses and `localhost`, nothing is resolved) and at every call
- * (all addresses that the name resolves to). Any port of a public address is allowed. Source: reliability C1–C3, C10.
+ * The same rules hold when a URL is stored (literal addresses, `localhost` and the names of metadata services, nothing is
+ * resolved) and at every call (all addresses that the name resolves to). Any port of a public address is allowed. Source: reliability C1–C3, C10.
  */
 import ipaddr from "ipaddr.js";
 import { SlctError } from "../src/errors.js";
@@ -50,6 +50,8 @@ const special = [
 ].map((network) => ipaddr.parseCIDR(network));
 /** Everything else of IPv6 is not handed out: loopback, mapped, NAT64, local, link-local, multicast. */
 const global6 = ipaddr.parseCIDR("2000::/3");
+/** What clouds call their metadata service: refused when it is stored, not only once it resolves. */
+const metadataHosts = new Set(["metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"]);
 
 /**
  * @param entries host names, addresses and CIDR networks
@@ -130,7 +132,8 @@ function parseUrl(uri: string): URL {
 }
 
 function mayResolve(host: string, allow: CallbackAllow): boolean {
-  return !isLocalName(host) || allow.hosts.has(host) || allowsLoopback(allow);
+  if (allow.hosts.has(host)) return true;
+  return isLocalName(host) ? allowsLoopback(allow) : !metadataHosts.has(host);
 }
 
 function isAllowed(address: Address, allow: CallbackAllow): boolean {

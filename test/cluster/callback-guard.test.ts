@@ -83,6 +83,9 @@ describe("checkCallbackUrl, nothing allowed", () => {
     "localhost.",
     "app.localhost",
     "localhost.localdomain",
+    "metadata.google.internal",
+    "Metadata.Goog.",
+    "instance-data.ec2.internal",
   ])("blocks %s", (host) => {
     expect(codeOf(() => checkCallbackUrl(`http://${host}:8080/hook`, nothing))).toBe("callback_blocked");
   });
@@ -161,6 +164,7 @@ describe("what the configuration allows", () => {
     [["localhost"], "http://localhost/", "ok"],
     [["localhost"], "http://127.0.0.1/", "callback_blocked"],
     [["Hooks.Internal"], "http://hooks.internal/", "ok"],
+    [["metadata.goog"], "http://metadata.goog/", "ok"],
   ])("%j and %s: %s", (entries, uri, expected) => {
     expect(check(entries, uri)).toBe(expected);
   });
