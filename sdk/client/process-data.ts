@@ -29,7 +29,13 @@ export type JournalEntry =
   | { readonly op: string; readonly is: string; readonly value: Json }
   | { readonly op: string; readonly is: string; readonly error: WrittenError }
   /** Something was asked of the service along with a put-back: done, or refused. */
-  | { readonly op: string; readonly is: string; readonly did: true | WrittenError };
+  | {
+      readonly op: string;
+      readonly is: string;
+      readonly did: true | WrittenError;
+      /** Of a process that was begun: which input. */
+      readonly given?: string;
+    };
 
 export interface LoopFrame {
   /** Number of the iteration, from 0. */

@@ -70,6 +70,10 @@ export interface StepContext {
   heartbeat(details?: Json): void;
   /** What the attempt before this one said last. */
   readonly lastDetails: Json | undefined;
+  /** When the next attempt begins if this one fails and its policy has one left: a pause from then, instead of the policy's. */
+  retryAfter(pause: Duration): void;
+  /** The same as a point in time: unix ms, a date, or RFC 3339. */
+  retryAt(time: number | string | Date): void;
 }
 
 export interface ProcessInfo {

@@ -11,7 +11,8 @@ import { newData, type ProcessRef } from "../client/process-data.js";
 import type { Awaiting, Child, ProcessContext, Settled, SpawnOptions } from "./context.js";
 import type { Host } from "./host.js";
 import { durable, type Scope } from "./journal.js";
-import { Random } from "./random.js";
+import { fingerprint, Random } from "./random.js";
+import type { Effect } from "./records.js";
 import { awaitable } from "./waiting.js";
 
 type Processes = Pick<ProcessContext, "spawn" | "call" | "result" | "cancel">;
@@ -27,10 +28,13 @@ export function processes(scope: Scope, host: Host): Processes {
   ): Child<Output> & { readonly op: string } => {
     const idOf = (op: string) => processId(process.name, key ?? secret(seed, "child", op));
     const time = startAt instanceof Date ? startAt.getTime() : startAt;
-    const op = operations.effect(scope, `spawn ${process.name}`, (own) => {
-      const data = newData(process, secret(seed, "seed", own), durable(input, "the input of a process"));
-      return { kind: "spawn", spawn: { id: idOf(own), data, ...(time !== undefined && { startAt: time }) } };
-    });
+    const own = durable(input, "the input of a process");
+    const make = (op: string): Effect => {
+      const data = newData(process, secret(seed, "seed", op), own);
+      return { kind: "spawn", spawn: { id: idOf(op), data, ...(time !== undefined && { startAt: time }) } };
+    };
+    const given = `input ${fingerprint(JSON.stringify(own))}`;
+    const op = operations.effect(scope, `spawn ${process.name}`, make, given);
     const id = idOf(op);
     return { id, op, result: awaiting(scope, host, resultChannel(id), () => program.release(id)) };
   };

@@ -14,4 +14,8 @@ export interface DueStep {
   readonly lastDetails: Json | undefined;
 }
 
-export type StepResult = { readonly value: Json } | { readonly thrown: unknown; readonly details?: Json };
+/** When a step that failed is tried again, if it has said so itself. */
+export type NextAttempt = { readonly After: number } | { readonly At: number };
+
+export type StepResult =
+  { readonly value: Json } | { readonly thrown: unknown; readonly details?: Json; readonly next?: NextAttempt };

@@ -161,9 +161,10 @@ export class Execution {
       await this.#endWith({ op, is: step.label, error: writeError(result.thrown) });
     } else {
       step.state = "sleeping";
-      const { thrown, details } = result;
+      const { thrown, details, next } = result;
       const failed = { is: step.label, attempts, error: writeError(thrown), ...(details !== undefined && { details }) };
-      this.#records.retry(op, failed, delayMs(attempts, chanceOf(this.#options.data.seed, op, attempts), retry));
+      const chance = chanceOf(this.#options.data.seed, op, attempts);
+      this.#records.retry(op, failed, next ?? { After: delayMs(attempts, chance, retry) });
     }
   }
 

@@ -86,17 +86,23 @@ export class Operations {
     return outcomeOf(await this.#wait(op, (settle) => ({ ...step, ...settle })));
   }
 
-  /** @throws SlctError when it was refused: that turns out at the put-back, then the code runs again up to here */
-  effect(scope: Scope, label: string, make: (op: string) => Effect): string {
+  /**
+   * @param given what it was given, in short: code that gives something else does not fit its journal
+   * @throws SlctError when it was refused: that turns out at the put-back, then the code runs again up to here
+   */
+  effect(scope: Scope, label: string, make: (op: string) => Effect, given?: string): string {
     const op = this.#claim(scope, label);
     const { journal, effects } = this.#records;
     const known = journal.get(op);
     if (known !== undefined) {
-      if ("did" in known && known.did !== true) throw refusal(known.did);
+      if (!("did" in known)) return op;
+      const isOther = known.given !== undefined && given !== undefined && known.given !== given;
+      if (isOther) throw this.#options.mismatch(op, `${label} (${known.given})`, `${label} (${given})`);
+      if (known.did !== true) throw refusal(known.did);
       return op;
     }
     const refused = this.#options.refused.get(op);
-    journal.push({ op, is: label, did: refused ?? true });
+    journal.push({ op, is: label, did: refused ?? true, ...(given !== undefined && { given }) });
     if (refused !== undefined) throw refusal(refused);
     effects.set(op, make(op));
     return op;

@@ -75,9 +75,16 @@ function mix(x: Uint32Array, to: number, by: number, turned: number, bits: numbe
 
 /** 96 bits of FNV-1a with three beginnings: no secret, only different for different streams. */
 function nonceOf(stream: string): number[] {
-  return [0x811c9dc5, 0x01234567, 0x9e3779b9].map((begin) => {
-    let hash = begin;
-    for (let i = 0; i < stream.length; i++) hash = Math.imul(hash ^ stream.charCodeAt(i), 0x01000193);
-    return hash >>> 0;
-  });
+  return [0x811c9dc5, 0x01234567, 0x9e3779b9].map((begin) => hashOf(stream, begin));
+}
+
+/** 32 bits in hex that tell one text from another, most likely. No secret. */
+export function fingerprint(text: string): string {
+  return hashOf(text, 0x811c9dc5).toString(16).padStart(8, "0");
+}
+
+function hashOf(text: string, begin: number): number {
+  let hash = begin;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
 }

@@ -3,6 +3,7 @@
  */
 import type { CaseBody, CloseItem, MakeBody } from "../../api/contract.js";
 import type { LoopFrame, RunningData, StepRetry } from "../client/process-data.js";
+import type { NextAttempt } from "./due-step.js";
 import { Journal } from "./journal.js";
 
 /** A child as it is to be created. */
@@ -51,10 +52,10 @@ export class Records {
     );
   }
 
-  /** A step is tried again after a pause. */
-  retry(op: string, retry: StepRetry, pauseMs: number): void {
+  /** A step is tried again, later. */
+  retry(op: string, retry: StepRetry, next: NextAttempt): void {
     this.retries.set(op, retry);
-    this.timers.set(retrySelect(op, retry.attempts), { Op: 3, After: pauseMs });
+    this.timers.set(retrySelect(op, retry.attempts), { Op: 3, ...next });
   }
 
   /** The selects of an operation are no longer wanted. */

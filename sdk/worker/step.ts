@@ -4,7 +4,7 @@
 import type { Json } from "../../api/contract.js";
 import { durationMs, type Duration } from "../client/duration.js";
 import { Failure, SlctError } from "../client/errors.js";
-import type { StepResult } from "../process/due-step.js";
+import type { NextAttempt, StepResult } from "../process/due-step.js";
 import type { Execution } from "../process/execution.js";
 import { durable } from "../process/journal.js";
 import type { OpenStep } from "../process/operations.js";
@@ -30,6 +30,7 @@ export interface Attempt {
 export async function runStep(step: OpenStep, given: Attempt): Promise<StepEnd> {
   const { attempt, execution, controller, runtime, report, lastDetails } = given;
   let details: Json | undefined;
+  let next: NextAttempt | undefined;
   const limits = new Limits(step, runtime, controller, () => details);
   const heartbeat = (said: Json = null) => {
     details = durable(said, `what ${step.label} says of itself`);
@@ -39,11 +40,18 @@ export async function runStep(step: OpenStep, given: Attempt): Promise<StepEnd> 
   try {
     if (step.cancelled) throw execution.signal.reason;
     const idempotencyKey = execution.idempotencyKey(step.op);
-    const context = { attempt, signal: controller.signal, idempotencyKey, heartbeat, lastDetails };
+    const retryAfter = (pause: Duration) => void (next = { After: durationMs(pause) });
+    const retryAt = (time: number | string | Date) => {
+      const At = new Date(time).getTime();
+      if (Number.isNaN(At)) throw new Failure(`no time: ${String(time)}`, { code: "bad_time" });
+      next = { At };
+    };
+    const retries = { retryAfter, retryAt };
+    const context = { attempt, signal: controller.signal, idempotencyKey, heartbeat, lastDetails, ...retries };
     const value = await Promise.race([step.run(context), limits.exceeded]);
     return { op: step.op, result: { value: checked(value, step) } };
   } catch (thrown) {
-    return { op: step.op, result: { thrown, ...(details !== undefined && { details }) } };
+    return { op: step.op, result: { thrown, ...(details !== undefined && { details }), ...(next && { next }) } };
   } finally {
     limits.end();
   }

@@ -44,6 +44,8 @@ export interface Worker {
 
 const defaults = { concurrency: 100, lease: "30s", linger: "1s", newsAfter: "1s", grace: "10s" } as const;
 const pollWaitMs = 30_000;
+/** If there are more names to poll for than slots: a poll holds one, and all shall have their turn. */
+const pollTurnMs = 1000;
 const pollMax = 100;
 /** After a poll that failed for good. */
 const pollPauseMs = 1000;
@@ -104,6 +106,7 @@ class PollingWorker implements Worker {
     const poll = new AbortController();
     const { signal } = poll;
     this.#polls.add(poll);
+    const wait = this.#runtime.registry.names.length > this.#options.concurrency ? pollTurnMs : pollWaitMs;
     let wanted = 1;
     while (!signal.aborted) {
       await this.#slots.acquire();
@@ -111,7 +114,7 @@ class PollingWorker implements Worker {
       let states: readonly StateOut[] = [];
       try {
         const lease = this.#options.lease;
-        states = await this.#client.poll({ prefix: prefixOf(name), wait: pollWaitMs, max: slots, lease, signal });
+        states = await this.#client.poll({ prefix: prefixOf(name), wait, max: slots, lease, signal });
       } catch (error) {
         if (!signal.aborted) {
           this.#runtime.warn(`polling for ${name}: ${(error as Error).message}`);
