@@ -3,8 +3,18 @@
  */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Example } from "../../../examples/run.js";
+import * as agent from "../../../examples/agent.js";
+import * as approval from "../../../examples/approval.js";
+import * as barrier from "../../../examples/barrier.js";
+import * as collecting from "../../../examples/collecting.js";
+import * as cron from "../../../examples/cron.js";
+import * as delivery from "../../../examples/delivery.js";
 import * as http from "../../../examples/http.js";
 import * as trip from "../../../examples/trip.js";
+import * as limits from "../../../examples/limits.js";
+import * as payment from "../../../examples/payment.js";
+import * as philosophers from "../../../examples/philosophers.js";
+import * as pool from "../../../examples/pool.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 
 let cluster: TestCluster;
@@ -13,18 +23,13 @@ beforeEach(() => {
 });
 afterEach(() => cluster.close());
 
-/** Seconds of virtual time in which a demo ends. */
-const secondsMax = 100_000;
-
 async function play({ processes, activities = [], demo }: Example): Promise<string[]> {
   cluster.worker({ processes, activities, newsAfter: 0 });
   const lines: string[] = [];
-  let isOver = false;
-  const told = (async () => {
+  const told = async () => {
     for await (const line of demo(cluster.client)) lines.push(line);
-  })().finally(() => (isOver = true));
-  for (let n = 0; !isOver && n < secondsMax; n++) await cluster.advance("1s");
-  await told;
+  };
+  await cluster.complete(told());
   return lines;
 }
 
@@ -47,4 +52,55 @@ test("F1 trip", async () => {
     "  failure, flight aborted, hotel failure, hostel failure, mail aborted",
     "given back: flight to Oslo",
   ]);
+});
+
+test.each<[string, Example, string[]]>([
+  [
+    "agent",
+    agent,
+    [
+      "asks: book the night train",
+      "asks: book the day train",
+      "Done, the day train is booked.",
+      "I could not: nobody answered: do without.",
+    ],
+  ],
+  [
+    "approval",
+    approval,
+    [
+      "ada: please decide: 30 pizzas",
+      "ada: reminder 1: 30 pizzas",
+      "bob: please decide: 30 pizzas",
+      "bob: reminder 1: 30 pizzas",
+      "approved by bob",
+    ],
+  ],
+  ["barrier", barrier, ["round 0: nobody went on before all had come", "round 1: nobody went on before all had come"]],
+  ["collecting", collecting, ["index abc", "store 1 2 3", "store 4", "store 5"]],
+  ["cron", cron, ["1: report", "2: report", "3: report"]],
+  [
+    "delivery",
+    delivery,
+    [
+      "the courier is heard: true",
+      "on the way with carl",
+      "ramen brought by carl at noon, paid 17",
+      "sold_out, refunded 1",
+    ],
+  ],
+  [
+    "limits",
+    limits,
+    ["mutex: at most 1 at once", "semaphore of 3: at most 3 at once", "rate limiter: 5 calls, half a second apart"],
+  ],
+  ["payment", payment, ["started: true, again: false", "receipt over 30 from ada, after 2 calls, charged 1 time"]],
+  [
+    "philosophers",
+    philosophers,
+    [...[0, 1, 2, 3, 4].map((n) => `philosopher ${n} has eaten 3 times`), "neighbours who ate at the same time: 0"],
+  ],
+  ["pool", pool, ["all: 1 4 9 16 25 36", "done by the three: 6"]],
+])("%s", async (_, example, lines) => {
+  expect(await play(example)).toEqual(lines);
 });
