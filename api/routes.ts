@@ -17,14 +17,14 @@ export type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 export interface Route {
   readonly path: string;
   readonly methods: Readonly<Partial<Record<Method, Handler>>>;
-  /** Other methods go on to the next route that matches. */
-  readonly open?: boolean;
+  /** Methods that go on to the next route that matches: it refuses the name. */
+  readonly passes?: readonly Method[];
   /** Its GET takes something: there is no HEAD, which must change nothing. */
   readonly takes?: boolean;
 }
 
 export const routes: readonly Route[] = [
-  { path: "/state/poll", methods: { GET: pollStates }, open: true, takes: true },
+  { path: "/state/poll", methods: { GET: pollStates }, passes: ["PUT", "PATCH", "DELETE"], takes: true },
   { path: "/state/:id", methods: { GET: getState, PUT: putState, PATCH: patchState, DELETE: deleteState } },
   { path: "/channel/:chan/send", methods: { POST: sendValue } },
   { path: "/channel/:chan/recv", methods: { POST: receiveValue } },

@@ -50,7 +50,7 @@ export function createServer(node: Node, options: ApiOptions): Server {
   for (const route of routes) {
     app.route(route.path).all((req, res, next) => {
       const handler = handlerOf(route, req.method);
-      if (!handler && route.open && req.method !== "HEAD") next();
+      if (route.passes?.includes(req.method as Method)) next();
       else void serve({ api, route: route.path, handler: handler ?? notAllowed(route) }, req, res);
     });
   }

@@ -135,6 +135,7 @@ describe("§7 operations", () => {
     const wrong = await http.post(statePath(unique("x")));
     expectProblem(wrong, 405, "bad_request");
     expect(wrong.headers.get("allow")).toBe("GET, PUT, PATCH, DELETE, HEAD");
+    expect((await http.post("/state/poll")).headers.get("allow")).toBe("GET");
   });
 });
 
