@@ -37,11 +37,10 @@ export const mails: string[] = [];
 export const processes = [approval];
 
 export async function* demo(client: Client): AsyncGenerator<string> {
-  const input = { what: "30 pizzas", people: ["ada", "bob"], patience: "1s", reminders: 1 };
+  const input = { what: "30 pizzas", people: ["ada", "bob"], patience: "2s", reminders: 1 };
   const started = await client.start(approval, input);
-  // Ada says nothing; Bob is asked after two seconds, and decides when he is reminded.
-  while (mails.length < 4)
-    await client.getState(started.id, { after: (await client.getState(started.id)).Version, wait: "5s" });
+  // Ada says nothing; Bob is asked after four seconds, and decides when he is reminded.
+  for (let after = -1; mails.length < 4;) after = (await client.getState(started.id, { after, wait: "10s" })).Version;
   const { decide } = await client.vars(started.id);
   yield* mails;
   // As anybody could with curl: POST /channel/{decide}/close {"Value": {"value": …}}

@@ -60,7 +60,7 @@ export async function* demo(client: Client): AsyncGenerator<string> {
   const changes = `changes-${run}`;
   const indexing = await client.start(debounce, { changes, quiet: "1s" });
   for (const text of ["a", "ab", "abc"]) await client.send(changes, text, { wait: "10s" });
-  while (outside.length < 1) await next(client, indexing.id);
+  await done(client, indexing.id, 1);
   yield* outside.splice(0);
   await client.closeChannel(changes);
   await client.result(indexing);
@@ -68,14 +68,14 @@ export async function* demo(client: Client): AsyncGenerator<string> {
   const items = `items-${run}`;
   const storing = await client.start(batches, { items, size: 3, age: "2s" });
   for (const n of [1, 2, 3, 4]) await client.send(items, n, { wait: "10s" });
-  while (outside.length < 2) await next(client, storing.id);
+  await done(client, storing.id, 2);
   await client.send(items, 5, { wait: "10s" });
   await client.closeChannel(items);
   await client.result(storing);
   yield* outside.splice(0);
 }
 
-/** Waits for the next change of a state. */
-async function next(client: Client, id: string): Promise<void> {
-  await client.getState(id, { after: (await client.getState(id)).Version, wait: "2s" });
+/** Waits until so many things were done outside, by this process. */
+async function done(client: Client, id: string, count: number): Promise<void> {
+  for (let after = -1; outside.length < count;) after = (await client.getState(id, { after, wait: "10s" })).Version;
 }

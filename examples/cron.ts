@@ -36,12 +36,13 @@ export const processes = [cron, report];
 export async function* demo(client: Client): AsyncGenerator<string> {
   const job = `every-second-${crypto.randomUUID().slice(0, 8)}`;
   const { id } = await client.start(cron, { job, everyMs: 1000, behindMax: 10 });
-  for (let n = 0; n < 3; n++) {
-    let { last } = await client.vars(id);
-    for (const before = last; last === before; { last } = await client.vars(id)) {
-      await client.getState(id, { after: (await client.getState(id)).Version, wait: "2s" });
-    }
-    const { id: run } = await client.start(report, 0, { id: `${job}-${Date.parse(last as string)}` });
+  for (let [n, after, before] = [0, -1, ""]; n < 3;) {
+    const { Vars, Version } = await client.getState(id, { after, wait: "10s" });
+    after = Version;
+    const last = (Vars?.["last"] as string | undefined) ?? "";
+    if (last === before) continue;
+    [n, before] = [n + 1, last];
+    const { id: run } = await client.start(report, 0, { id: `${job}-${Date.parse(last)}` });
     yield (await client.result<string>(run)).replace(/ of .*/, "");
   }
   await client.cancel(id);

@@ -119,3 +119,20 @@ test("the program of the README prints what the tutorial says", async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(dist, "examples/hello.js"), ...endpoints]);
   expect(stdout).toMatch(/^started hello\/[0-9a-f-]{36}\nbegun for you, and told: welcome\n$/);
 });
+
+test("examples play against a cluster with one command each", async () => {
+  const play = async (name: string) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(dist, "examples/run.js"), name, ...endpoints]);
+    return stdout.trim().split("\n");
+  };
+  expect(await play("payment")).toEqual([
+    "started: true, again: false",
+    "receipt over 30 from ada, after 2 calls, charged 1 time",
+  ]);
+  expect((await play("http")).map((line) => line.replace(/^.*: (?=\d)/, ""))).toEqual([
+    '200 "two mails to ada@example.org"',
+    "200 5",
+    "200 5",
+  ]);
+  expect((await play("delivery")).at(-1)).toBe("sold_out, refunded 1");
+});
