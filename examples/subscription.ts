@@ -53,13 +53,12 @@ export const activities = [implement(charge, ({ customer, amount }) => !customer
 export async function* demo(client: Client): AsyncGenerator<string> {
   const terms = { price: 10, trial: "1s", cycle: "2s", cycles: 4, credit: 20 };
   const { id } = await client.start(subscription, { customer: "max", ...terms });
-  let shown = "";
+  let shown: number | undefined;
   for (let after = 0; ;) {
     const { Version, Status, Vars } = await client.getState(id, { after, wait: "1m" });
-    const line = JSON.stringify(Vars ?? {});
-    if (line !== shown) yield line;
-    shown = line;
-    after = Version;
+    const { cycle, amount, overdue, paid } = (Vars ?? {}) as { readonly [name: string]: number };
+    if (cycle !== shown) yield `cycle ${cycle}: ${amount} asked, ${overdue} overdue, ${paid} paid`;
+    [shown, after] = [cycle, Version];
     if (Status === "done") break;
   }
   yield await client.result<string>(id);

@@ -45,6 +45,12 @@ test.each([scenarios, sdkRows])("every title names a row of $page that exists", 
   expect(titles.filter(({ id }) => !rows.some((row) => row.id === id))).toEqual([]);
 });
 
+test("every row of the SDK has a test", () => {
+  const titles = new Set(findTitles(root, sdkRows).map(({ id }) => id));
+  const rows = readCatalogue(root, sdkRows).flatMap((group) => group.rows);
+  expect(rows.filter(({ id }) => !titles.has(id))).toEqual([]);
+});
+
 test("a row is green when all of its tests passed", () => {
   const ran = [
     { file: "a", titles: ["A1 x"], passed: true },

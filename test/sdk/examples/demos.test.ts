@@ -10,6 +10,7 @@ import * as collecting from "../../../examples/collecting.js";
 import * as cron from "../../../examples/cron.js";
 import * as delivery from "../../../examples/delivery.js";
 import * as http from "../../../examples/http.js";
+import * as subscription from "../../../examples/subscription.js";
 import * as trip from "../../../examples/trip.js";
 import * as limits from "../../../examples/limits.js";
 import * as payment from "../../../examples/payment.js";
@@ -39,6 +40,16 @@ test("http", async () => {
     'POST /mail/welcome: 200 "two mails to ada@example.org"',
     "POST /account/x/add: 200 5",
     "POST /account/x/add: 200 5",
+  ]);
+});
+
+test("P22 subscription", async () => {
+  expect(await play(subscription)).toEqual([
+    "cycle 1: 10 asked, 10 overdue, 0 paid",
+    "cycle 2: 20 asked, 0 overdue, 20 paid",
+    "cycle 3: 10 asked, 10 overdue, 20 paid",
+    "cycle 4: 20 asked, 0 overdue, 40 paid",
+    "4 cycles, 40 paid",
   ]);
 });
 

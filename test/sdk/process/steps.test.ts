@@ -60,7 +60,7 @@ describe("steps", () => {
     expect(warnings).not.toContain("MaxListenersExceededWarning");
   });
 
-  test("P8 are tried again later and later, with the same idempotency key", async () => {
+  test("P8 P9 are tried again later and later, with the same idempotency key", async () => {
     const attempts: StepContext[] = [];
     const { id, result } = await start((p) =>
       p.step("flaky", (step) => {
@@ -217,7 +217,7 @@ describe("vars and info", () => {
     expect(await cluster.client.vars(id)).toEqual({ phase: "begin", rounds: 3 });
   });
 
-  test("say who it is", async () => {
+  test("P12 say who it is, and when it began", async () => {
     const begin = cluster.time.now();
     const { result } = await start((p) => Promise.resolve({ ...p.info }));
     expect(await result()).toEqual({

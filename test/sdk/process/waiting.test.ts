@@ -229,7 +229,7 @@ describe("time", () => {
     expect(await result()).toBe(noon.getTime());
   });
 
-  test("a start in the future", async () => {
+  test("P19 a start in the future", async () => {
     const later = process("later", { version: 1 }, (p) => Promise.resolve(p.info.startedAt));
     cluster.worker({ processes: [later] });
     const startAt = cluster.time.now() + 60_000;
