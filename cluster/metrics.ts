@@ -2,13 +2,14 @@
  * Every metric of the node: name, unit and help in one list. Base units; labels only from closed sets.
  */
 import { Counter, Gauge, Histogram, Registry, type Metric } from "prom-client";
-import type { StatusCounts } from "../src/select/types.js";
+import type { StatusCounts, ValueCounts } from "../src/select/types.js";
 import { alarmKinds, type AlarmKind } from "./alarms.js";
 
 /** Read when the metrics are scraped. */
 export interface Gauges {
   readonly read: () => Readonly<Record<GaugeName, number>>;
   readonly states: () => StatusCounts;
+  readonly values: () => ValueCounts;
   readonly alarms: () => readonly AlarmKind[];
 }
 
@@ -81,6 +82,15 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
     registers,
     collect() {
       for (const [status, count] of Object.entries(source.states())) this.set({ status }, count);
+    },
+  });
+  new Gauge({
+    name: "slct_values",
+    help: "Values of channels since the cluster began: sent is received plus buffered, always",
+    labelNames: ["at"],
+    registers,
+    collect() {
+      for (const [at, count] of Object.entries(source.values())) this.set({ at }, count);
     },
   });
   new Gauge({

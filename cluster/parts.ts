@@ -130,6 +130,7 @@ export interface Parts {
 const forgetAfterTimeouts = 4;
 
 const noStates = { waiting: 0, pending: 0, running: 0, done: 0, paused: 0 };
+const noValues = { sent: 0, received: 0, buffered: 0 };
 
 /** What the builders of the parts share. */
 export interface Ground {
@@ -213,15 +214,17 @@ function layGround(config: NodeConfig, hooks: NodeHooks, opened: Opened, late: L
     configuration: needsSnapshot ? noConfiguration : applied,
     ...{ random, needsSnapshot, ...raftLimits, ...hooks.raftLimits },
   });
+  const meta = () => store.get(keys.meta) as Meta | undefined;
   const metrics = createMetrics(hooks.registry, {
     read: () => readGauges(late.member.parts),
-    states: () => (store.get(keys.meta) as Meta | undefined)?.counts ?? noStates,
+    states: () => meta()?.counts ?? noStates,
+    values: () => meta()?.values ?? noValues,
     alarms: () => health.alarms.list.map(({ kind }) => kind),
   });
   const health: Health = new Health({
     ...{ self: config.id, store, time, logger, ...opened.upkeep, onError: onFatal },
     ...{ diskFreeMin: config.diskFreeMin, timeoutMs: config.electionTicks * config.tickMs },
-    logTimeMs: (store.get(keys.meta) as Meta | undefined)?.nowMs ?? 0,
+    logTimeMs: meta()?.nowMs ?? 0,
     others: () => raft.configuration.members.map(({ id }) => id).filter((id) => id !== config.id),
     observeStall: (seconds) => metrics.stallSeconds.observe(seconds),
   });

@@ -21,6 +21,7 @@ const nothing: Gauges = {
     throw new Error("not scraped");
   },
   states: () => ({ waiting: 0, pending: 0, running: 0, done: 0, paused: 0 }),
+  values: () => ({ sent: 0, received: 0, buffered: 0 }),
   alarms: () => [],
 };
 

@@ -199,7 +199,10 @@ function checkState(records: Records, state: State, report: Report): void {
 
 /** Does `demand` take `state`? */
 /** The engine keeps these for the metrics; here they are counted anew. */
-function checkCounts({ meta, states }: Records, report: Report): void {
+function checkCounts({ meta, states, values }: Records, report: Report): void {
+  const { sent, received, buffered } = meta?.values ?? { sent: 0, received: 0, buffered: 0 };
+  if (buffered !== values.size) report(`${values.size} values are buffered, counted ${buffered}`);
+  if (sent !== received + buffered) report(`${sent} values sent, ${received} received, ${buffered} buffered`);
   const counts: Record<string, number> = { waiting: 0, pending: 0, running: 0, done: 0, paused: 0 };
   for (const { status, anonymous } of states.values()) if (!anonymous) counts[status] = (counts[status] ?? 0) + 1;
   for (const [status, count] of Object.entries(meta?.counts ?? {})) {

@@ -109,6 +109,7 @@ export function waiterAt(txn: Txn, key: string): Waiter {
 export function pushValue(txn: Txn, chan: ChanDraft, data: Raw | undefined): void {
   txn.put(keys.value(chan.id, chan.first + chan.count), data === undefined ? {} : { data });
   chan.count += 1;
+  txn.values.buffered += 1;
   chan.changed = true;
 }
 
@@ -120,6 +121,7 @@ export function shiftValue(txn: Txn, chan: ChanDraft): Raw | undefined {
   txn.del(key);
   chan.first += 1;
   chan.count -= 1;
+  txn.values.buffered -= 1;
   chan.changed = true;
   return value.data;
 }

@@ -74,7 +74,8 @@ export class Machine {
   #configure(meta: Meta | undefined, nowMs: number, command: Extract<Command, { kind: "configure" }>): Applied {
     const { seed, settings } = command;
     const counts = { waiting: 0, pending: 0, running: 0, done: 0, paused: 0 };
-    const begun: Meta = meta ?? { seq: 0, nowMs, seed, settings, counts };
+    const values = { sent: 0, received: 0, buffered: 0 };
+    const begun: Meta = meta ?? { seq: 0, nowMs, seed, settings, counts, values };
     this.#view.put(keys.meta, { ...begun, nowMs: Math.max(begun.nowMs, nowMs), settings });
     return { outcome: { ok: true, answer: { kind: "done" } }, effects: [] };
   }

@@ -251,6 +251,8 @@ function complete(txn: Txn, { draft, select, parked }: Party, at: number, ending
   if (ending.data !== undefined) result.data = ending.data;
   if (ending.closed) result.closed = true;
   if (ending.error) result.error = ending.error;
+  if (ending.ok && one.op === "send") txn.values.sent += 1;
+  if (ending.ok && one.op === "recv") txn.values.received += 1;
   const { id, seq, choice, cases } = select;
   draft.now.selects[draft.now.selects.indexOf(select)] = { id, seq, choice, cases, result };
   touch(draft, "state.resolved");

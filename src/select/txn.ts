@@ -12,7 +12,7 @@ import { keys } from "./keys.js";
 import type { PendingStates } from "./pending.js";
 import type { Entry, StateWait } from "./command.js";
 import type { Effect } from "./outcome.js";
-import type { ChanId, Meta, Settings, StateId, Status, StatusCounts } from "./types.js";
+import type { ChanId, Meta, Settings, StateId, Status, StatusCounts, ValueCounts } from "./types.js";
 import type { View } from "./view.js";
 
 /** What lives in memory: changed only when the entry can no longer be refused. */
@@ -49,6 +49,7 @@ export class Txn {
   /** States that got a reason to be handed out, in that order. */
   readonly woken: Draft[] = [];
   readonly effects: Effect[] = [];
+  readonly values: { -readonly [K in keyof ValueCounts]: number };
   /** States taken in this entry, by the seq of the demand that gets them. */
   readonly grants = new Map<number, Draft[]>();
   ownWait: OwnWait | undefined;
@@ -65,6 +66,7 @@ export class Txn {
     this.#view = view;
     this.#seq = meta.seq;
     this.#counts = meta.counts;
+    this.values = { ...meta.values };
     this.nowMs = Math.max(meta.nowMs, entry.nowMs);
     this.index = entry.index;
     this.seed = meta.seed;
@@ -111,8 +113,8 @@ export class Txn {
       if (value === undefined) this.#view.del(key);
       else this.#view.put(key, value);
     }
-    const { nowMs, seed, settings } = this;
-    const meta: Meta = { seq: this.#seq, nowMs, seed, settings, counts: this.#counts };
+    const { nowMs, seed, settings, values } = this;
+    const meta: Meta = { seq: this.#seq, nowMs, seed, settings, counts: this.#counts, values };
     this.#view.put(keys.meta, meta);
   }
 }

@@ -228,7 +228,11 @@ export interface Meta {
   readonly settings: Settings;
   /** States by status, plain requests not counted. */
   readonly counts: StatusCounts;
+  readonly values: ValueCounts;
 }
+
+/** Values since the cluster began. None is lost and none comes twice: `sent = received + buffered`. */
+export type ValueCounts = Readonly<Record<"sent" | "received" | "buffered", number>>;
 
 export type StatusCounts = Readonly<Record<Status, number>>;
 

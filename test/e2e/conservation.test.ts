@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestCluster } from "./harness.js";
 import { agreedHash } from "./replicas.js";
+import { gauge } from "./vitals.js";
 
 const clients = 16;
 const operations = 500;
@@ -77,4 +78,10 @@ test("every value is in exactly one place", async () => {
     buffered.map((chan) => [chan, 0, 0, 0]),
   );
   await agreedHash(cluster);
+  // The cluster counts the same, on every node.
+  for (const node of cluster.ids) {
+    expect(await gauge(cluster, node, 'slct_values{at="sent"}')).toBe(sent.length);
+    expect(await gauge(cluster, node, 'slct_values{at="received"}')).toBe(received.length);
+    expect(await gauge(cluster, node, 'slct_values{at="buffered"}')).toBe(0);
+  }
 });
