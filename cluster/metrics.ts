@@ -64,7 +64,7 @@ export function createMetrics(registry: Registry, source: Gauges): Metrics {
   return metrics;
 }
 
-function buildMetrics(registers: Registry[], source: Gauges): Metrics {
+function buildGauges(registers: Registry[], source: Gauges): void {
   for (const name of Object.keys(gauges) as GaugeName[]) {
     new Gauge({
       name,
@@ -103,6 +103,10 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
       for (const kind of alarmKinds) this.set({ kind }, standing.includes(kind) ? 1 : 0);
     },
   });
+}
+
+function buildMetrics(registers: Registry[], source: Gauges): Metrics {
+  buildGauges(registers, source);
   const histogram = (name: string, help: string, buckets = latencyBuckets) =>
     new Histogram({ name, help, buckets, registers });
   const counter = (name: string, help: string) => new Counter({ name, help, registers });

@@ -67,7 +67,7 @@ export const matrix: readonly Row[] = [
       builtin,
       /^(pino|prom-client|tinyqueue)$/,
     ],
-    mayTypes: [/^cluster\/(types|environment)\.ts$/],
+    mayTypes: [/^cluster\/(types|environment)\.ts$/, /^api\/contract\.ts$/],
   },
   { from: /^sdk\//, may: [/^sdk\/(?!testing)/], mayTypes: [/^api\/contract\.ts$/] },
   // As users of the package write them.
