@@ -10,11 +10,15 @@ export interface Node {
   readonly fallback?: string;
 }
 
+/** Of one flow: it is stored as a whole whenever one of them ends. */
+export const stepsMax = 200;
+
 /**
- * @throws Failure `exists` for an ID that is there twice, `no_step` for one that is not there, `cycle`, `bad_step` for a
- * fallback that has requirements, is required, or stands for two steps
+ * @throws Failure `exists` for an ID that is there twice, `no_step` for one that is not there, `cycle`, `bad_step` for
+ * more than {@link stepsMax}, and for a fallback that has requirements, is required, or stands for two steps
  */
 export function checkGraph(steps: readonly Node[]): void {
+  if (steps.length > stepsMax) throw new Failure(`a flow has at most ${stepsMax} steps`, { code: "bad_step" });
   const ids = new Set<string>();
   for (const { id } of steps) {
     if (ids.has(id)) throw new Failure(`step ${id} is there twice`, { code: "exists", details: { Step: id } });

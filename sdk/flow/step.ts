@@ -4,7 +4,7 @@
 import type { Json } from "../../api/contract.js";
 import { Failure } from "../client/errors.js";
 import { endpointOf, type Endpoint, type EndpointLike } from "./endpoint.js";
-import { checkGraph } from "./graph.js";
+import { checkGraph, stepsMax } from "./graph.js";
 
 export interface FlowStep {
   /** Letters, digits, `_`, `-` and `.`; at most 50. */
@@ -31,8 +31,6 @@ export interface Flow {
   readonly steps: readonly (FlowStep | string)[];
 }
 
-/** Of one flow. */
-export const stepsMax = 500;
 const idPattern = /^[A-Za-z0-9_.-]{1,50}$/;
 
 /** ```ts
