@@ -10,7 +10,7 @@ import { worker, type Implementation, type ProcessDefinition } from "slct/sdk";
 export interface Example {
   readonly processes: readonly ProcessDefinition<never, unknown>[];
   readonly activities?: readonly Implementation[];
-  readonly demo: (client: Client) => AsyncIterable<string>;
+  readonly demo: (client: Client, endpoints: readonly string[]) => AsyncIterable<string>;
 }
 
 const local = [8081, 8082, 8083].map((port) => `http://127.0.0.1:${port}`);
@@ -19,7 +19,7 @@ async function run(name: string, given: readonly string[]): Promise<void> {
   const endpoints = given.length > 0 ? given : local;
   const { processes, activities = [], demo } = (await import(`./${name}.js`)) as Example;
   const running = worker({ processes, activities, endpoints });
-  for await (const line of demo(createClient({ endpoints }))) console.log(line);
+  for await (const line of demo(createClient({ endpoints }), endpoints)) console.log(line);
   await running.stop();
 }
 

@@ -135,4 +135,7 @@ test("examples play against a cluster with one command each", async () => {
     "200 5",
   ]);
   expect((await play("delivery")).at(-1)).toBe("sold_out, refunded 1");
+  const primes = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29];
+  const found = primes.map((prime, n) => `${prime} by ${n % 2 === 0 ? "TypeScript" : "Python"}`);
+  expect((await play("sieve")).sort()).toEqual(found.sort());
 });

@@ -28,7 +28,7 @@ async function play({ processes, activities = [], demo }: Example): Promise<stri
   cluster.worker({ processes, activities, newsAfter: 0 });
   const lines: string[] = [];
   const told = async () => {
-    for await (const line of demo(cluster.client)) lines.push(line);
+    for await (const line of demo(cluster.client, [])) lines.push(line);
   };
   await cluster.complete(told());
   return lines;
