@@ -5,7 +5,7 @@
  */
 import { Failure, SlctError } from "../client/errors.js";
 import type { StepContext } from "../process/context.js";
-import { inputText, type MessageData, type StepInputData } from "./message.js";
+import { inputText, type Header, type MessageData, type StepInputData } from "./message.js";
 
 /** As `fetch`. */
 export type HttpClient = (url: string, init: RequestInit) => Promise<Response>;
@@ -13,6 +13,8 @@ export type HttpClient = (url: string, init: RequestInit) => Promise<Response>;
 /** Of an answer. */
 const bodyBytesMax = 1024 * 1024;
 const excerptMax = 200;
+/** Headers of a message that are none of a request to somebody else. */
+const ofConnections = ["host", "connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "te"];
 const mayChange: ReadonlySet<number> = new Set([408, 425, 429]);
 
 /** @throws Failure `no_client`, `http_status`, `bad_message`; SlctError `bad_answer`, and what `fetch` throws: to be tried again */
@@ -25,14 +27,24 @@ export async function post(
   if (fetch === undefined) {
     throw new Failure(`this worker calls nobody by HTTP: it was made without fetch (${url})`, { code: "no_client" });
   }
-  // Ours come last: a header of the message cannot stand for them.
-  const own = { "content-type": "application/json", "idempotency-key": idempotencyKey };
-  const headers = new Headers(input.request.header);
-  for (const [name, value] of Object.entries(own)) headers.set(name, value);
+  const headers = headersOf(input.request.header, idempotencyKey);
   const response = await fetch(url, { method: "POST", headers, body: inputText(input), signal });
   const text = await textOf(response);
   if (!response.ok) throw refusal(url, response.status, text);
   return { header: Object.fromEntries(response.headers), body: bodyOf(text) };
+}
+
+/** Ours come last: a header of the message cannot stand for them. */
+function headersOf(header: Header, idempotencyKey: string): Headers {
+  try {
+    const headers = new Headers(header);
+    for (const name of ofConnections) headers.delete(name);
+    headers.set("content-type", "application/json");
+    headers.set("idempotency-key", idempotencyKey);
+    return headers;
+  } catch (cause) {
+    throw new Failure(`no headers: ${(cause as Error).message}`, { code: "bad_message", cause });
+  }
 }
 
 /** JSON stays as it is; other text becomes a string of JSON. */

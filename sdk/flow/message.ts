@@ -98,11 +98,14 @@ export function withHeader(header: Header, body: unknown): { readonly [name: str
   return { slct: mark, header: { ...header }, body: JSON.stringify(body ?? null) };
 }
 
-/** The answer of an endpoint as a message. */
+/** The answer of an endpoint as a message. @throws Failure `bad_message` if it says that it is one and is none */
 export function responseOf(answer: Json): MessageData {
   const isMarked = typeof answer === "object" && answer !== null && "slct" in answer && answer["slct"] === mark;
   if (!isMarked) return { header: {}, body: JSON.stringify(answer) };
-  return { header: answer["header"] as Header, body: answer["body"] as string };
+  const { header, body } = answer;
+  const isHeader = typeof header === "object" && Object.values(header ?? {}).every((one) => typeof one === "string");
+  if (!isHeader || typeof body !== "string") throw new Failure("no message", { code: "bad_message" });
+  return { header: header as Header, body: new RawMessage(body).text };
 }
 
 export function messageData({ header = {}, body }: { readonly header?: Header; readonly body?: unknown }): MessageData {

@@ -167,6 +167,10 @@ test("F4 a message has a header and a body, and goes on as it came", () => {
   const answered = responseOf(withHeader({ etag: "7" }, { ok: true }));
   expect(answered).toEqual({ header: { etag: "7" }, body: '{"ok":true}' });
   expect(responseOf([1])).toEqual({ header: {}, body: "[1]" });
+  for (const wrong of [{ body: "{" }, { body: 1 }, { header: { a: 1 } }, { header: 1 }]) {
+    const answer = { slct: "message/1", header: {}, body: "1", ...wrong };
+    expect(failureOf(() => responseOf(answer))).toMatchObject({ code: "bad_message" });
+  }
   const text = inputText({ flow: "flow/f/1", step: "b", request, responses: { a: answered } });
   expect(text).toBe(
     '{"flow":"flow/f/1","step":"b","request":{"header":{"tenant":"t1"},"body":{"n":1.00}},' +

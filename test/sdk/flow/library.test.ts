@@ -128,6 +128,17 @@ describe("a step by HTTP", () => {
     expect(reports).toEqual([1, 2, 3].map((attempt) => ({ ...call, attempt })));
   });
 
+  test("F4 gives headers that are some, and none of the connection", async () => {
+    const { asked } = service(Response.json(1));
+    const header = { host: "elsewhere", "content-length": "7", "idempotency-key": "mine", tenant: "t1" };
+    await all.result(await all.execute(post(), null, { header }));
+    const { "idempotency-key": key, ...rest } = Object.fromEntries(asked[0]?.headers ?? []);
+    expect(rest).toEqual({ "content-type": "application/json", tenant: "t1" });
+    expect(key).toMatch(/^[0-9a-f-]{36}$/);
+    const failure = await failureOf(all.result(await all.execute(post(), null, { header: { "a b": "c" } })));
+    expect(failure.details).toMatchObject({ Error: { code: "bad_message" } });
+  });
+
   test("is refused once", async () => {
     const { asked } = service(new Response("no such room", { status: 404 }));
     const failure = await failureOf(all.result(await all.execute(post())));
