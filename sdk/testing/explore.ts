@@ -6,7 +6,7 @@
  */
 import type { Duration } from "../client/duration.js";
 import type { WorkerOptions } from "../worker/worker.js";
-import { chanceOf, mishaps, randomPlan, readPlan, shorter, writePlan, type Mishap, type Plan } from "./plan.js";
+import { chanceOf, deaths, randomPlan, readPlan, shorter, writePlan, type Mishap, type Plan } from "./plan.js";
 import { createTestCluster, type Fault, type SentRequest, type TestCluster } from "./test-cluster.js";
 
 type Runs = NonNullable<WorkerOptions["processes"]>;
@@ -19,7 +19,7 @@ export interface ExploreOptions {
   readonly scenario: (cluster: TestCluster) => Promise<unknown>;
   /** Beside `process`. */
   readonly activities?: WorkerOptions["activities"];
-  /** Random plans, beside one run for each mishap at each put-back; default 50. */
+  /** Random plans, beside one run for each death at each put-back; default 50. */
   readonly runs?: number;
   /** Of the first random plan; default 1. */
   readonly seed?: number;
@@ -35,7 +35,7 @@ export interface Explored {
   readonly putBacks: number;
 }
 
-/** Put-backs at which a mishap is tried; later ones meet random plans only. */
+/** Put-backs at which a death is tried; later ones meet random plans only. */
 const systematicMax = 200;
 /** Runs that look for a shorter plan. */
 const shorterMax = 200;
@@ -77,7 +77,7 @@ export async function explore(process: Runs[number] | Runs | (() => Runs), optio
 
 function* plansFor(putBacks: number, { runs = 50, seed = 1 }: ExploreOptions): Generator<Plan> {
   for (let at = 1; at <= Math.min(putBacks, systematicMax); at++) {
-    for (const mishap of mishaps) yield { seed: 0, mishaps: new Map([[at, mishap]]) };
+    for (const mishap of deaths) yield { seed: 0, mishaps: new Map([[at, mishap]]) };
   }
   for (let n = 0; n < runs; n++) yield randomPlan(seed + n, putBacks);
 }

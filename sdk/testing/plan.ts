@@ -11,6 +11,8 @@ import type { Fault } from "./test-cluster.js";
 const faultOf = { b: "kill", a: "kill", d: "drop", l: "lose" } as const satisfies Record<string, Fault>;
 export type Mishap = keyof typeof faultOf;
 export const mishaps = Object.keys(faultOf) as readonly Mishap[];
+/** Those that a client's own retries do not mend. */
+export const deaths = ["b", "a"] as const satisfies readonly Mishap[];
 
 export interface Plan {
   /** Of ready cases, interleavings, and whether workers keep processes in memory. 0: everything in its order. */
