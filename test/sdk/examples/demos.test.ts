@@ -15,6 +15,7 @@ import * as trip from "../../../examples/trip.js";
 import * as limits from "../../../examples/limits.js";
 import * as payment from "../../../examples/payment.js";
 import * as philosophers from "../../../examples/philosophers.js";
+import * as pizza from "../../../examples/pizza.js";
 import * as pool from "../../../examples/pool.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 
@@ -111,6 +112,7 @@ test.each<[string, Example, string[]]>([
     philosophers,
     [...[0, 1, 2, 3, 4].map((n) => `philosopher ${n} has eaten 3 times`), "neighbours who ate at the same time: 0"],
   ],
+  ["pizza", pizza, ["margherita by carla, paid", "cancelled_by_guest", "no_answer"]],
   ["pool", pool, ["all: 1 4 9 16 25 36", "done by the three: 6"]],
 ])("%s", async (_, example, lines) => {
   expect(await play(example)).toEqual(lines);
