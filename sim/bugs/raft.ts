@@ -61,13 +61,6 @@ export const raftBugs: readonly Bug[] = [
     why: "a heartbeat commits entries that the follower may have of another term",
   },
   {
-    name: "acknowledge-whole-log",
-    file: "raft/replication.ts",
-    find: "const matchIndex = prevLogIndex + entries.length;",
-    replace: "const matchIndex = Math.max(prevLogIndex + entries.length, log.lastIndex);",
-    why: "a follower acknowledges entries that the leader did not send",
-  },
-  {
     name: "truncate-without-conflict",
     file: "raft/log.ts",
     find: "if (index < cut || this.term(index) === term) return false;",
