@@ -1,5 +1,5 @@
 /**
- * The pieces that docs/sdk/guide.md is made of.
+ * The pieces that the pages of docs/sdk/guide.md are made of.
  */
 import type { Client } from "slct/client";
 import {
