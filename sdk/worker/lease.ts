@@ -26,7 +26,8 @@ export class Lease implements Holder {
   readonly #options: LeaseOptions;
   readonly #controller = new AbortController();
   #lock: string;
-  #version: number;
+  /** Selects whose results are there and have been told: with the hand-out, or as news. */
+  #told: ReadonlySet<string>;
   #renewedAt: number;
   #isRenewing = false;
   #details: Json | undefined;
@@ -36,7 +37,7 @@ export class Lease implements Holder {
     this.id = state.ID;
     this.#options = options;
     this.#lock = state.Lock ?? "";
-    this.#version = state.Version;
+    this.#told = new Set(state.Results.map(({ Select }) => Select));
     this.#renewedAt = options.clock.now();
   }
 
@@ -50,8 +51,7 @@ export class Lease implements Holder {
   }
 
   async checkpoint(patch: Patch): Promise<void> {
-    const answer = await this.#patch(patch, true);
-    this.#version = answer.Version;
+    await this.#patch(patch, true);
     this.#renewedAt = this.#options.clock.now();
   }
 
@@ -71,13 +71,14 @@ export class Lease implements Holder {
 
   async news(signal: AbortSignal): Promise<readonly ResultOut[]> {
     const { client, clock, newsAfterMs } = this.#options;
-    await sleep(clock, newsAfterMs, signal);
-    let seen = this.#version;
     for (;;) {
-      const state = await client.getState(this.id, { after: seen, wait: lookMs, signal });
-      const isNews = state.Version > Math.max(seen, this.#version) && state.Results.length > 0;
-      seen = Math.max(seen, state.Version, this.#version);
-      if (isNews) return state.Results;
+      // Steps that follow each other quickly change the state all the time: it is looked at no more often than this.
+      await sleep(clock, newsAfterMs, signal);
+      const now = await client.getState(this.id, { signal });
+      const news = this.#untold(now);
+      if (news.length > 0) return news;
+      const later = this.#untold(await client.getState(this.id, { after: now.Version, wait: lookMs, signal }));
+      if (later.length > 0) return later;
     }
   }
 
@@ -111,6 +112,12 @@ export class Lease implements Holder {
       this.#isRenewing = false;
     }
     if (this.#isUnsent) await this.#extend();
+  }
+
+  #untold({ Results }: StateOut): readonly ResultOut[] {
+    const news = Results.filter(({ Select }) => !this.#told.has(Select));
+    this.#told = new Set(Results.map(({ Select }) => Select));
+    return news;
   }
 
   #patch(patch: Patch, hold: boolean, wait?: number) {

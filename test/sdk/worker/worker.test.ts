@@ -240,3 +240,38 @@ test("a loop of many iterations keeps its state small", async () => {
   expect(await cluster.client.result(await cluster.client.start(count, null))).toBe(iterations);
   expect(longest).toBeLessThan(1000);
 });
+
+test("steps that follow each other quickly are stored, and little else is asked", async () => {
+  let looks = 0;
+  cluster.onRequest = ({ method, path }) =>
+    void (looks += method === "GET" && path.startsWith("/state/test%2F1") ? 1 : 0);
+  const cancelAt = 80;
+  const quick = make(async (p) => {
+    const long = p.go((p) =>
+      p.step("long", ({ signal }) => new Promise((end) => signal.addEventListener("abort", () => end(null)))),
+    );
+    let n = 0;
+    while (!p.signal.aborted) {
+      await p.step("quick", () => {
+        if (++n === cancelAt) void cluster.client.cancel("test/1");
+        pass(100);
+      });
+    }
+    await long;
+    return n;
+  });
+  cluster.worker({ processes: [quick] });
+  const steps = await cluster.client.result(await cluster.client.start(quick, null, { id: "1" }));
+  // The end of the long step, all the same: after two seconds at most, and the time that the requests took.
+  expect(steps).toBeGreaterThanOrEqual(cancelAt);
+  expect(steps).toBeLessThan(cancelAt + 40);
+  expect(looks).toBeLessThan(steps / 3);
+});
+
+/** Moves time on from within a step. */
+function pass(ms: number): void {
+  const { time } = cluster;
+  const end = time.now() + ms;
+  while ((time.nextMs ?? Infinity) <= end) time.step(time.nextMs ?? end);
+  time.step(end);
+}
