@@ -145,7 +145,7 @@ describe("cancellation", () => {
       const beside = p.go((p) => p.recv("never").then(null, (error: Failure) => error.code));
       return p.loop<string[], string[]>([], async (seen, p) => {
         const aborted = p.signal.aborted;
-        if (seen.length === 4) return p.done([...seen, String(await beside)]);
+        if (seen.length === 4) return p.done([...seen, (await beside) as string]);
         try {
           await p.sleep("1s");
           return [...seen, aborted ? "slept late" : "slept"];
