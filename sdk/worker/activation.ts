@@ -33,8 +33,11 @@ export interface Holder {
   report(details: Json): void;
   /** Buffer of a channel that is there; undefined where nobody can be asked. */
   bufferOf(chan: string): Promise<number | undefined>;
-  /** Waits for results that come while steps run. Rejects when `signal` aborts. */
-  news(signal: AbortSignal): Promise<readonly ResultOut[]>;
+  /**
+   * Waits for results that come while steps run. Rejects when `signal` aborts.
+   * @param oldest when the step began that has run longest, by the clock of the worker; undefined: none runs
+   */
+  news(signal: AbortSignal, oldest: () => number | undefined): Promise<readonly ResultOut[]>;
 }
 
 /** The state has to be handed out anew: something came that this hand-out does not have. */
@@ -51,14 +54,18 @@ export async function activate(state: StateOut, holder: Holder, runtime: Runtime
   return new Activation(state, holder, runtime).run(data);
 }
 
+interface Running {
+  readonly end: Promise<StepEnd>;
+  readonly controller: AbortController;
+  readonly begunMs: number;
+}
+
 class Activation {
   readonly #state: StateOut;
   readonly #holder: Holder;
   readonly #runtime: Runtime;
-  /** Steps that run, by operation. */
-  readonly #steps = new Map<string, Promise<StepEnd>>();
-  /** One for each of them. */
-  readonly #controllers = new Map<string, AbortController>();
+  /** Steps that run, by operation, in the order in which they began. */
+  readonly #steps = new Map<string, Running>();
   /** What they say of themselves. */
   readonly #reports: { [op: string]: Json } = {};
   readonly #end = new AbortController();
@@ -94,7 +101,7 @@ class Activation {
       this.#news?.catch(() => undefined);
       const over = new SlctError("lock_error", `process ${ID} is no longer run here`);
       this.#end.abort(over);
-      for (const controller of this.#controllers.values()) controller.abort(over);
+      for (const { controller } of this.#steps.values()) controller.abort(over);
     }
   }
 
@@ -114,11 +121,11 @@ class Activation {
       else this.#steps.set(due.step.op, this.#begin(due, execution));
     }
     if (execution.mustStore || !execution.hasRunning) return;
-    this.#news ??= this.#holder.news(this.#end.signal);
-    const event = await Promise.race([...this.#steps.values(), this.#news, this.#lost]);
+    this.#news ??= this.#holder.news(this.#end.signal, () => [...this.#steps.values()][0]?.begunMs);
+    const ends = [...this.#steps.values()].map(({ end }) => end);
+    const event = await Promise.race([...ends, this.#news, this.#lost]);
     if ("op" in event) {
       this.#steps.delete(event.op);
-      this.#controllers.delete(event.op);
       await execution.endStep(event.op, event.result);
     } else {
       this.#news = undefined;
@@ -126,7 +133,7 @@ class Activation {
     }
   }
 
-  #begin({ step, attempt, lastDetails }: DueStep, execution: Execution): Promise<StepEnd> {
+  #begin({ step, attempt, lastDetails }: DueStep, execution: Execution): Running {
     const { LastDetails: last } = this.#state;
     // Of a worker that died; else it is stored with the failure.
     const left = typeof last === "object" ? (last as { readonly [op: string]: Json } | null)?.[step.op] : undefined;
@@ -135,9 +142,9 @@ class Activation {
       this.#holder.report({ ...this.#reports });
     };
     const controller = new AbortController();
-    this.#controllers.set(step.op, controller);
     const common = { attempt, execution, controller, runtime: this.#runtime };
-    return runStep(step, { ...common, report, lastDetails: left ?? lastDetails });
+    const end = runStep(step, { ...common, report, lastDetails: left ?? lastDetails });
+    return { end, controller, begunMs: this.#runtime.clock.now() };
   }
 
   /** A cancellation reaches the steps that run. One that begins after it undoes something: it is not cancelled. */
@@ -146,7 +153,7 @@ class Activation {
     const wasCancelled = signal.aborted;
     await execution.deliver(await this.#decoded(results));
     if (!signal.aborted || wasCancelled) return;
-    for (const controller of this.#controllers.values()) controller.abort(signal.reason);
+    for (const { controller } of this.#steps.values()) controller.abort(signal.reason);
   }
 
   /** The execution to go on with if the service refused an effect; else what a put-back answered. */

@@ -69,11 +69,14 @@ export class Lease implements Holder {
     return (await this.#options.client.getChannel(chan)).Buffer;
   }
 
-  async news(signal: AbortSignal): Promise<readonly ResultOut[]> {
+  async news(signal: AbortSignal, oldest: () => number | undefined): Promise<readonly ResultOut[]> {
     const { client, clock, newsAfterMs } = this.#options;
-    for (;;) {
-      // Steps that follow each other quickly change the state all the time: it is looked at no more often than this.
-      await sleep(clock, newsAfterMs, signal);
+    for (let pauseMs = newsAfterMs; ;) {
+      await sleep(clock, pauseMs, signal);
+      const leftMs = (oldest() ?? clock.now()) + newsAfterMs - clock.now();
+      pauseMs = leftMs > 0 ? leftMs : newsAfterMs;
+      if (leftMs > 0) continue;
+      // Steps that follow each other quickly beside it change the state all the time: it is not looked at for each.
       const now = await client.getState(this.id, { signal });
       const news = this.#untold(now);
       if (news.length > 0) return news;
