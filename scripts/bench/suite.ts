@@ -9,7 +9,7 @@ import { workloads } from "./workloads.js";
 
 export async function suite(cluster: SlctCluster, options: BenchOptions, found: Found): Promise<void> {
   for (const connections of options.connections) {
-    for (const workload of workloads(connections)) {
+    for (const workload of workloads(connections, cluster.apis)) {
       const name = `${workload.name}, c=${connections}`;
       if (!isChosen(name, options.only)) continue;
       if (options.mode === "load") found(name, await measure(cluster, workload, options));

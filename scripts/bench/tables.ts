@@ -21,6 +21,10 @@ const cost = [
   column("RSS MiB", "rssMiB", 0),
 ];
 const timers = [column("fired late p99 ms", "firedLateP99Ms", 0), column("known late p99 ms", "knownLateP99Ms", 0)];
+const steps = [
+  column("steps per core second of the worker", "stepsPerCoreSecond", 0),
+  column("µs of it per step", "workerMicrosPerStep", 0),
+];
 const versus = [
   column("ratio", "ratio", 2),
   ...[column("ops/s", "perSecond", 0), column("peer's", "peerPerSecond", 0)],
@@ -43,7 +47,7 @@ export const titles: Readonly<Record<Kind, string>> = {
 };
 
 const columns: Readonly<Record<Kind, readonly Column[]>> = {
-  load: [column("ops/s", "perSecond", 0), ...latencies, ...cost, ...timers],
+  load: [column("ops/s", "perSecond", 0), ...latencies, ...cost, ...timers, ...steps],
   open: [
     ...[column("ops/s", "perSecond", 0), ...latencies, column("max ms", "maxMs", 1)],
     ...[column("unanswered", "unanswered", 0), ...cost],

@@ -4,18 +4,20 @@
 import { callbacks } from "./callbacks.js";
 import type { Connection } from "./connection.js";
 import { percentile } from "./latency.js";
+import { sdkSteps } from "./sdk.js";
 import { expectAnswer, freshPrefix, textOf, type Workload } from "./workload.js";
 
 export type SlctWorkload = Workload<Connection>;
 
-/** Each measure that runs on any number of connections. */
-export function workloads(connections: number): SlctWorkload[] {
+/** Each measure that runs on any number of connections. @param endpoints base URLs of the nodes */
+export function workloads(connections: number, endpoints: readonly string[]): SlctWorkload[] {
   return [
     create("create 10 KB", 10 * 1024, connections),
     create("create 256 B", 256, connections),
     rendezvous(connections),
     steps(connections),
     callbacks(connections),
+    sdkSteps(connections, endpoints),
     timers(connections),
     reads("linearizable GET 10 KB", 10 * 1024, connections),
     reads("linearizable GET 256 B", 256, connections),

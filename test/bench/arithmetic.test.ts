@@ -4,6 +4,7 @@ import { longestGap, median, percentile, summarize } from "../../scripts/bench/l
 import { spent } from "../../scripts/bench/measure.js";
 import { parseOptions } from "../../scripts/bench/options.js";
 import { sizesOf } from "../../scripts/bench/scenarios.js";
+import { workerFigures } from "../../scripts/bench/sdk.js";
 import { deviations } from "../../scripts/bench/slct.js";
 import { metric } from "../../scripts/bench/usage.js";
 import { compare } from "../../scripts/bench/versus.js";
@@ -106,4 +107,18 @@ describe("the command line", () => {
   test.each([["--rate", "0"], ["--seconds", "x"], ["--large", "--guard"], ["--what"]])("refuses %s %s", (...argv) => {
     expect(() => parseOptions(argv)).toThrow();
   });
+});
+
+test("what a step costs its worker counts from the middle of the run on", () => {
+  const seen = [
+    { steps: 10, cpuSeconds: 1, gapsMs: [100] },
+    { steps: 20, cpuSeconds: 2, gapsMs: [100] },
+    { steps: 1020, cpuSeconds: 2.25, gapsMs: [3, 1] },
+    { steps: 2020, cpuSeconds: 2.5, gapsMs: [2, 9] },
+  ];
+  expect(workerFigures(seen)).toEqual({
+    ...{ stepsPerCoreSecond: 4000, workerMicrosPerStep: 250 },
+    ...{ p50Ms: 2, p99Ms: 9, maxMs: 9 },
+  });
+  expect(workerFigures([]).stepsPerCoreSecond).toBeNaN();
 });
