@@ -4,9 +4,9 @@
 import { createClient } from "slct/client";
 import { process as durable, worker } from "slct/sdk";
 
-const given = process.argv.slice(2);
-const endpoints =
-  given.length > 0 ? given : ["http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083"];
+const endpoints = ["http://127.0.0.1:8081", "http://127.0.0.1:8082", "http://127.0.0.1:8083"];
+
+if (process.argv.length > 2) endpoints.splice(0, endpoints.length, ...process.argv.slice(2));
 
 const hello = durable("hello", { version: 1 }, async (p, name: string) => {
   const begun = await p.step("log", () => `begun for ${name}`);

@@ -1,11 +1,14 @@
 /**
- * The README's console blocks, run in order by one shell against a real cluster: what they show is what happens.
+ * The README's console blocks, run in order by one shell against a real cluster, and its program in TypeScript: what they
+ * show is what happens.
  * `REWRITE=1` writes the output that was seen into the README.
  */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import ts from "typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clusterScript } from "../../scripts/cluster-child.js";
 import { TestCluster } from "./harness.js";
@@ -57,6 +60,22 @@ test("the one-liners of the API table work, in their order", async () => {
       .replace("curl ", `curl -sf -o /dev/null -m ${waits ? 1 : 10} `);
     const [output] = await run([`${line}; echo "exit $?"`]);
     expect([command, waits && output === "exit 28\n" ? "exit 0\n" : output]).toEqual([command, "exit 0\n"]);
+  }
+});
+
+test("the program of the README runs as it stands there", async () => {
+  const [, program = ""] = /```ts\n([\s\S]*?)```/.exec(readFileSync(readme, "utf8")) ?? [];
+  expect(program.split("\n").filter((line) => line !== "").length).toBe(15);
+  // Inside of the package, which it imports under its name.
+  const place = mkdtempSync(join(import.meta.dirname, "../../dist/readme-"));
+  try {
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+    const file = join(place, "hello.mjs");
+    writeFileSync(file, ts.transpileModule(here(program), { compilerOptions }).outputText);
+    const { stdout } = await promisify(execFile)(process.execPath, [file]);
+    expect(stdout).toMatch(/^started hello\/[0-9a-f-]{36}\nbegun for you, and told: welcome\n$/);
+  } finally {
+    rmSync(place, { recursive: true, force: true });
   }
 });
 
