@@ -1,8 +1,6 @@
 /**
  * A service and an object that are called by plain HTTP.
  */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Client } from "slct/client";
 import { Failure, ingress, nodeHandler, object, service } from "slct/sdk";
 
@@ -43,14 +41,11 @@ export const processes = [...mail.processes, ...account.processes];
 export const listener = (client: Client) => nodeHandler(ingress({ services: [mail], objects: [account], client }));
 
 export async function* demo(client: Client): AsyncGenerator<string> {
-  const server = createServer(listener(client));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const handle = ingress({ services: [mail], objects: [account], client });
   const post = async (path: string, body: unknown) => {
     const headers = { "content-type": "application/json", "idempotency-key": "demo-1" };
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-      ...{ method: "POST", headers, body: JSON.stringify(body) },
-    });
+    const request = new Request(`http://localhost${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const response = await handle(request);
     return `POST ${path}: ${response.status} ${await response.text()}`;
   };
   const key = crypto.randomUUID();
@@ -58,7 +53,6 @@ export async function* demo(client: Client): AsyncGenerator<string> {
   yield post(`/account/${key}/add`, 5);
   // Under the same idempotency key: nothing is added.
   yield post(`/account/${key}/add`, 5);
-  server.close();
 }
 
 /** What a provider of mail would do: one mail for each key. */
