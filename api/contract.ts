@@ -8,10 +8,12 @@
  */
 import type { ErrorCode } from "../src/errors.js";
 
+/** What JSON can say. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export type OpNumber = 1 | 2 | 3 | 4;
 export type OpName = "recv" | "send" | "time" | "default";
+/** What a state is doing; what leads from one to the other: docs/api/reference.md. */
 export type Status = "waiting" | "pending" | "running" | "done" | "paused";
 type Optional<T> = T | null | undefined;
 
@@ -74,6 +76,7 @@ export interface ExtrasBody<D = Json> {
   readonly Strict?: Optional<boolean>;
 }
 
+/** A state as it is put; at most 4 MiB. Members: docs/api/reference.md. */
 export interface PutBody<D = Json> extends ExtrasBody<D> {
   readonly Data?: D | undefined;
   readonly Vars?: D | undefined;
@@ -96,21 +99,15 @@ export interface LockBody<D = Json> {
   readonly Details?: D | undefined;
 }
 
-export interface HolderBody {
-  readonly Lock?: Optional<string>;
-}
+export type HolderBody = Pick<LockBody, "Lock">;
 
 export interface PauseBody {
   readonly Reason?: Optional<string>;
 }
 
-export interface BufferBody {
-  readonly Buffer?: Optional<number>;
-}
+export type BufferBody = Pick<MakeBody, "Buffer">;
 
-export interface CloseBody<D = Json> {
-  readonly Value?: D | undefined;
-}
+export type CloseBody<D = Json> = Pick<CloseItem<D>, "Value">;
 
 export interface SendBody<D = Json> {
   readonly Data?: D | undefined;
@@ -145,6 +142,7 @@ export interface CaseOut {
   readonly NotBefore?: number;
 }
 
+/** What came of a select; `At` is log time in unix ms, `Index` that of the log. */
 export interface ResultOut {
   readonly Select: string;
   readonly Case: number;
@@ -166,6 +164,7 @@ export interface SelectOut {
   readonly Result?: ResultOut;
 }
 
+/** A state as it is read, or handed out. Times are unix ms. Members: docs/api/reference.md. */
 export interface StateOut {
   readonly ID: string;
   readonly Data?: Json;
@@ -219,6 +218,7 @@ export interface StatesOut {
   readonly Cursor: string | null;
 }
 
+/** A channel: its buffer, how many wait, whether it is closed. `OldestWaiter` is unix ms. */
 export interface ChannelOut {
   readonly Chan: string;
   readonly Buffer: number;
@@ -234,6 +234,7 @@ export interface ChannelsOut {
   readonly Cursor: string | null;
 }
 
+/** A change of a state or channel, at a log index; `At` is unix ms. */
 export interface EventOut {
   readonly Index: number;
   readonly At: number;

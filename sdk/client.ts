@@ -30,6 +30,7 @@ export type { CallOptions, MutationOptions, ReadOptions } from "./client/request
 export type { Fetch, RetryOptions } from "./client/transport.js";
 export type { ChannelOut, EventOut, Json, PutBody, ResultOut, StateOut, Status } from "../api/contract.js";
 
+/** Options of {@link createClient}: where the service is, how long it is asked, how data is written. */
 export interface ClientOptions extends TransportOptions {
   /** How `Data` and results of processes are written; a list: the first writes, all read. Default plain JSON. */
   readonly codec?: Codec | Codecs;
@@ -37,12 +38,17 @@ export interface ClientOptions extends TransportOptions {
   readonly newSeed?: () => string;
 }
 
+/**
+ * Every call of the service. Mutations carry a request ID, so their tries are done once.
+ * @throws SlctError from each call: the code of the service's answer, or `unreachable`, `bad_answer`
+ */
 export interface Client extends StateCalls, ChannelCalls, EventCalls, OperationCalls, ProcessCalls, CollectCalls {
   /** Largest log index that an answer carried. */
   readonly index: number;
 }
 
 /**
+ * A client for the nodes at `endpoints`; text is one endpoint. It holds no connection and needs no closing.
  * ```ts
  * const client = createClient({ endpoints: ["http://10.0.0.1:8081", "http://10.0.0.2:8081"] });
  * await client.send("jobs", { n: 1 }, { wait: "30s" });

@@ -21,12 +21,14 @@ export interface Case<Outcome> {
   readonly read: (result: ResultOut) => Outcome | Promise<Outcome>;
 }
 
+/** The cases of one select by their names, at most 1,024. A name is the `tag` of the result. */
 export type Cases = Readonly<Record<string, Case<unknown>>>;
 
 /** A receive: the value, or that the channel is closed and drained, with the value it was closed with. */
 export type Received<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly closed: true; readonly value: Json | undefined };
+/** A send: somebody has received the value, or a buffer holds it. */
 export type Sent = { readonly ok: true };
 /** A timer, by the log's clock in unix ms; or the default case. */
 export type Fired = { readonly ok: true; readonly at: number };
@@ -36,11 +38,16 @@ export type Selected<C extends Cases> = {
   [Tag in keyof C & string]: { readonly tag: Tag } & (C[Tag] extends Case<infer Outcome> ? Outcome : never);
 }[keyof C & string];
 
+/** Options of a receive or send. */
 export interface CaseOptions {
   /** The case takes part from then on: unix ms, a date, or RFC 3339. */
   readonly notBefore?: number | string | Date;
 }
 
+/**
+ * Receives a value of a channel, or learns that it is closed and drained.
+ * @throws SlctError `bad_id` for what is no name of a channel; when it is read, `invalid_value`
+ */
 export function recv<T = Json>(chan: ChannelLike<never, T>, options: CaseOptions = {}): Case<Received<T>> {
   const Chan = nameOf(chan);
   return {
@@ -54,6 +61,10 @@ export function recv<T = Json>(chan: ChannelLike<never, T>, options: CaseOptions
   };
 }
 
+/**
+ * Sends a value: done when somebody has received it or a buffer has room. JSON, with all else of the request at most 4 MiB.
+ * @throws SlctError `bad_id` for what is no name of a channel; when it is done, `invalid_value`, `closed`
+ */
 export function send<T = Json>(chan: ChannelLike<T, unknown>, value: T, options: CaseOptions = {}): Case<Sent> {
   const Chan = nameOf(chan);
   return {
@@ -70,7 +81,10 @@ export function send<T = Json>(chan: ChannelLike<T, unknown>, value: T, options:
   };
 }
 
-/** Fires when this much log time has passed since the select began. Never early. */
+/**
+ * Fires when this much log time has passed since the select began. Never early.
+ * @throws RangeError for no duration
+ */
 export function after(duration: Duration): Case<Fired> {
   const ms = durationMs(duration);
   return { body: (elapsedMs) => ({ Op: 3, After: Math.max(0, ms - elapsedMs) }), label: "time", read: readFired };

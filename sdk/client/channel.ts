@@ -7,6 +7,7 @@
 import type { Json } from "../../api/contract.js";
 import { SlctError } from "./errors.js";
 
+/** What zod, valibot, arktype and others give: https://standardschema.dev, version 1. `Out` is what validation makes of a value. */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly "~standard": {
     readonly version: 1;
@@ -45,7 +46,10 @@ const control = /[\u0000-\u001f\u007f-\u009f]/;
 export function channel<T = Json>(name: string): Channel<T>;
 export function channel<S extends StandardSchema>(name: string, schema: S): Channel<InputOf<S>, OutputOf<S>>;
 export function channel<T>(name: string, schema: StandardSchema<unknown, T>): Channel<T>;
-/** @throws SlctError `bad_id` unless the name has 1–256 bytes of UTF-8 and no control characters */
+/**
+ * A channel with a type, and with a schema if values are to be checked on both sides. Nothing is made at the service.
+ * @throws SlctError `bad_id` unless the name has 1–256 bytes of UTF-8 and no control characters
+ */
 export function channel(name: string, schema?: StandardSchema): Channel<unknown> {
   checkName(name);
   return schema === undefined ? { name } : { name, schema };

@@ -12,16 +12,19 @@ import { isSlctError, SlctError } from "./errors.js";
 import { common, freshness, inLegs, json, mutation } from "./request.js";
 import type { MutationOptions, ReadOptions, Requester } from "./request.js";
 
+/** Options of a select without a state. */
 export interface WaitOptions extends Omit<MutationOptions, "requestId">, CaseOptions {
   /** Default 0: only what is ready. May be longer than a request can wait, Infinity too. */
   readonly wait?: Duration;
 }
 
+/** Options of a select over several cases. */
 export interface SelectOptions extends WaitOptions {
   /** Among cases that are ready: `random` as in Go (default), or the first in `order`. */
   readonly choice?: "random" | "order";
 }
 
+/** Which channels are listed; in the order of their names. */
 export interface ListChannelsOptions extends ReadOptions {
   readonly prefix?: string;
   readonly cursor?: string;
@@ -79,7 +82,7 @@ function plainCalls(requester: Requester) {
       return readSelected(cases, await runCases(Object.values(cases), options));
     },
 
-    /** @throws SlctError `not_ready` when nobody receives in time, `closed`, `invalid_value` */
+    /** Sends a value. @throws SlctError `not_ready` when nobody receives in time, `closed`, `invalid_value` */
     async send<T>(chan: ChannelLike<T, unknown>, value: T, options: WaitOptions = {}): Promise<void> {
       const one = send(chan, value, options);
       if (options.notBefore !== undefined) return void (await one.read(await runCases([one], options)));
@@ -88,7 +91,7 @@ function plainCalls(requester: Requester) {
       await one.read(await run(options, () => ({ path, body: { Data: value } })));
     },
 
-    /** @throws SlctError `not_ready` when nobody sends in time, `invalid_value` */
+    /** Receives a value. @throws SlctError `not_ready` when nobody sends in time, `invalid_value` */
     async recv<T>(chan: ChannelLike<never, T>, options: WaitOptions = {}): Promise<Received<T>> {
       const one = recv(chan, options);
       if (options.notBefore !== undefined) return one.read(await runCases([one], options));
@@ -135,12 +138,12 @@ function channelRecords(requester: Requester) {
       return json(await transport.send({ method: "POST", path, body, ...mutation(requester, options) }));
     },
 
-    /** @throws SlctError `busy` unless it is idle, `not_found` */
+    /** Forgets a channel. @throws SlctError `busy` unless it is idle, `not_found` */
     async deleteChannel(chan: AnyChannel, options: MutationOptions = {}): Promise<void> {
       await transport.send({ method: "DELETE", path: channelPath(chan), ...mutation(requester, options) });
     },
 
-    /** @throws SlctError `not_found` for a name that nobody uses */
+    /** Buffer, values and waiters of a channel. @throws SlctError `not_found` for a name that nobody uses */
     getChannel,
 
     /** One page. */

@@ -12,6 +12,7 @@ export interface Clock {
 /** Longer timers would fire at once: they are set in legs. */
 const legMs = 0x7fffffff;
 
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after: (ms, run) => {

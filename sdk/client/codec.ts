@@ -7,6 +7,7 @@
 import type { Json } from "../../api/contract.js";
 import { SlctError } from "./errors.js";
 
+/** How `Data` and results of processes are written: JSON text to bytes, and back. `encode` and `decode` may throw. */
 export interface Codec {
   /** Stands in every envelope. */
   readonly name: string;
@@ -47,7 +48,8 @@ export async function decode(codecs: Codecs, value: Json | undefined): Promise<J
 
 /**
  * AES-GCM with a key of 128 or 256 bits, by WebCrypto. For a rotation give several codecs with keys of different names.
- * @param key raw bytes
+ * @param key 16 or 32 raw bytes; others are refused by WebCrypto at the first use
+ * @param keyName stands in every envelope, behind `aes-gcm:`
  */
 export function encrypted(key: Uint8Array<ArrayBuffer>, keyName = "1"): Codec {
   const algorithm = "AES-GCM";

@@ -9,6 +9,7 @@ import { isSlctError } from "./errors.js";
 import { ownerOf, prefixOf } from "./names.js";
 import type { StateCalls } from "./states.js";
 
+/** Options of `client.collect`. */
 export interface CollectOptions {
   readonly signal?: AbortSignal;
   /** Is told now and then how many were looked at. */

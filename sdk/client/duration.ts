@@ -12,7 +12,7 @@ const unitMs: Readonly<Record<string, number>> = {
 const part = /(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy;
 
 /**
- * Whole milliseconds.
+ * A duration in whole milliseconds.
  * @throws RangeError for what is negative, endless or no duration
  */
 export function durationMs(duration: Duration): number {

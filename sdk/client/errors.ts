@@ -5,7 +5,7 @@
  */
 import type { Json, ProblemOut } from "../../api/contract.js";
 
-/** Codes of the service (docs/api/errors.md) and, behind them, those of this SDK (docs/sdk/reference.md). */
+/** Codes of the service (docs/api/errors.md) and, behind them, those of this SDK (docs/sdk/errors-and-limits.md). */
 export type SlctErrorCode =
   | ProblemOut["code"]
   /** No endpoint gave an answer before the deadline; a mutation may have been applied all the same. */
@@ -21,6 +21,7 @@ export type SlctErrorCode =
   /** This worker has no such process, or not this version of it. */
   | "unknown_process";
 
+/** The only error about the system: what the service refused, or what the SDK found wrong. Branch on `code`, never on `message`. */
 export class SlctError extends Error {
   override readonly name = "SlctError";
   readonly code: SlctErrorCode;

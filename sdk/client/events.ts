@@ -11,6 +11,7 @@ import { common, freshness, json, waiting } from "./request.js";
 import type { ReadOptions, Requester } from "./request.js";
 import { problemError } from "./transport.js";
 
+/** Options of one page of events. */
 export interface ListEventsOptions extends ReadOptions {
   /** Events behind this log index; default 0, the oldest that are kept. */
   readonly after?: number;
@@ -22,6 +23,7 @@ export interface ListEventsOptions extends ReadOptions {
   readonly limit?: number;
 }
 
+/** Options of the endless stream of events. */
 export interface EventsOptions {
   /** Default: from now on. */
   readonly after?: number;
@@ -63,7 +65,7 @@ export function eventCalls(requester: Requester) {
   }
 
   return {
-    /** @throws SlctError `compacted` when `after` is older than what the node keeps */
+    /** One page of the feed. @throws SlctError `compacted` when `after` is older than what the node keeps */
     async listEvents(options: ListEventsOptions = {}): Promise<readonly EventOut[]> {
       const { after, prefix, limit } = options;
       const wait = waiting(options.wait);

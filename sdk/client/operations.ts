@@ -50,6 +50,7 @@ export function operationCalls(requester: Requester) {
     /** Prometheus text of the node that answers. */
     metrics: async (options: CallOptions = {}): Promise<string> => (await get("/metrics", options)).text,
 
+    /** The OpenAPI document of the API. */
     openapi: async (options: CallOptions = {}): Promise<{ readonly [key: string]: Json }> =>
       json(await get("/openapi.json", options)),
   };

@@ -11,6 +11,7 @@ import type { MutationOptions, ReadOptions, Requester } from "./request.js";
 import { stateCalls } from "./states.js";
 import { channelCalls } from "./channels.js";
 
+/** Options of the start of a process. */
 export interface StartOptions {
   /** Key of the process: starting it again under the same key changes nothing. Default: a random one. */
   readonly id?: string;
@@ -21,6 +22,7 @@ export interface StartOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A process that was started; `client.result` takes it, with the type of the result. */
 export interface Started<Output = unknown> {
   /** Of its state. */
   readonly id: string;
@@ -30,6 +32,7 @@ export interface Started<Output = unknown> {
   readonly "~output"?: Output;
 }
 
+/** Options of the wait for a result. */
 export interface ResultOptions extends ReadOptions {
   /** Default Infinity. */
   readonly wait?: Duration;

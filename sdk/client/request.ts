@@ -4,9 +4,11 @@
 import { durationMs, type Duration } from "./duration.js";
 import type { Answer, Call, Transport } from "./transport.js";
 
+/** Options of every call of a client. */
 export interface CallOptions {
+  /** Gives up: the call throws its reason. A mutation may have been applied. */
   readonly signal?: AbortSignal;
-  /** Over all tries, waits not counted, ms. */
+  /** Over all tries, waits not counted, ms. Default 30 000. */
   readonly timeoutMs?: number;
   /** False: one try. */
   readonly retry?: boolean;
@@ -14,11 +16,13 @@ export interface CallOptions {
   readonly minIndex?: number;
 }
 
+/** Options of calls that change something. */
 export interface MutationOptions extends CallOptions {
   /** 1–128 characters. Default: one of its own for every call, kept over its tries. */
   readonly requestId?: string;
 }
 
+/** Options of calls that change nothing. Reads are linearizable unless `stale` says otherwise. */
 export interface ReadOptions extends CallOptions {
   /** Answered by the node from what it has, without asking the leader. */
   readonly stale?: boolean;

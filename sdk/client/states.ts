@@ -10,11 +10,13 @@ import { isSlctError } from "./errors.js";
 import { common, freshness, inLegs, json, mutation, waiting } from "./request.js";
 import type { CallOptions, MutationOptions, ReadOptions, Requester } from "./request.js";
 
+/** Options of calls that change a state. */
 export interface StateOptions extends MutationOptions {
   /** Expected `Version`; otherwise `version_mismatch`. */
   readonly ifVersion?: number;
 }
 
+/** Options of put and patch. */
 export interface PutOptions extends StateOptions {
   /** Waits for the state to be pending and answers it handed out: the answer then has `Results`. At most 60 s. */
   readonly wait?: Duration;
@@ -22,6 +24,7 @@ export interface PutOptions extends StateOptions {
   readonly lease?: Duration;
 }
 
+/** Options of a read, which may wait for something to happen. */
 export interface GetOptions extends ReadOptions {
   /** With `until` or `after`; may be longer than a request can wait, Infinity too. */
   readonly wait?: Duration;
@@ -30,6 +33,7 @@ export interface GetOptions extends ReadOptions {
   readonly after?: number;
 }
 
+/** Options of a poll for pending states. */
 export interface PollOptions extends CallOptions {
   readonly prefix?: string;
   /** Default 0; may be longer than a request can wait. */
@@ -40,6 +44,7 @@ export interface PollOptions extends CallOptions {
   readonly lease?: Duration;
 }
 
+/** Which states are listed; in the order of their IDs. */
 export interface ListStatesOptions extends ReadOptions {
   readonly prefix?: string;
   readonly status?: Status;
@@ -85,12 +90,14 @@ function stateWrites(requester: Requester) {
     /** Puts back only what changes; needs `Lock`. */
     patchState: (id: string, body: PatchBody<unknown>, options: PutOptions = {}) => write("PATCH", id, body, options),
 
+    /** Nothing is handed out until it is resumed; `reason` is `PausedReason`. @throws SlctError `not_found` */
     async pauseState(id: string, reason?: string, options: StateOptions = {}): Promise<StateAnswerOut> {
       const body = reason === undefined ? {} : { Reason: reason };
       const path = `${statePath(id)}/pause`;
       return json(await transport.send({ method: "PUT", path, body, ...change(requester, options) }));
     },
 
+    /** Counts attempts anew; nothing to do for a state that is not paused. @throws SlctError `not_found` */
     async resumeState(id: string, options: StateOptions = {}): Promise<StateAnswerOut> {
       const path = `${statePath(id)}/resume`;
       return json(await transport.send({ method: "PUT", path, ...change(requester, options) }));
@@ -122,7 +129,7 @@ function stateReads(requester: Requester) {
   }
 
   return {
-    /** @throws SlctError `not_found` */
+    /** Reads a state, now or when `until` or `after` is met; as it is when the wait is over. @throws SlctError `not_found` */
     async getState(id: string, options: GetOptions = {}): Promise<StateOut> {
       const { until, after } = options;
       let state: StateOut | undefined;

@@ -8,8 +8,10 @@ import type { ProblemOut } from "../../api/contract.js";
 import { sleep, systemClock, type Clock } from "./clock.js";
 import { SlctError } from "./errors.js";
 
+/** As the global `fetch`, as far as a client needs it. */
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
+/** When a client tries again, and when it gives up with `unreachable`. */
 export interface RetryOptions {
   /** From the first try to the last, waits not counted, ms. Default 30 000. */
   readonly timeoutMs?: number;
@@ -20,9 +22,11 @@ export interface RetryOptions {
   readonly pauseMaxMs?: number;
 }
 
+/** Where the service is, and how it is asked. */
 export interface TransportOptions {
   /** Base URLs of nodes; any of them answers everything. */
   readonly endpoints: string | readonly string[];
+  /** Default the global one. */
   readonly fetch?: Fetch;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -25,6 +25,7 @@ export interface CallReport {
   readonly attempt: number;
 }
 
+/** How steps call HTTP. Without it they do not. */
 export interface CallOptions {
   /** For `http://` and `https://`: without it, such steps fail with `no_client`. */
   readonly fetch?: HttpClient;

@@ -16,6 +16,10 @@ import type { Activity } from "../process/activity.js";
 import type { RetryPolicy } from "../process/context.js";
 import type { StepInput } from "./message.js";
 
+/**
+ * Where a step is done, with its limits: `activity://queue/name` (or `queue.name`), `process://name/version`, `chan://name`,
+ * `http://…`, `https://…`.
+ */
 export interface Endpoint {
   readonly uri: string;
   /** Of one attempt; for `chan://` of the wait for a receiver. */

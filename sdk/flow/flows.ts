@@ -18,6 +18,7 @@ import { registeredSteps, savedFlows } from "./saved.js";
 import type { FlowStatus } from "./status.js";
 import { checkId, readSteps, type Flow, type FlowStep } from "./step.js";
 
+/** Options of one execution of a flow. */
 export interface ExecuteOptions {
   /** Key of the execution: executing it again under the same key changes nothing. At most 50 characters; default a random one. */
   readonly id?: string;
@@ -35,6 +36,7 @@ export interface ExecuteOptions {
   readonly async?: boolean;
 }
 
+/** How an execution is doing. */
 export interface FlowView {
   readonly status: FlowStatus;
   readonly steps: { readonly [step: string]: FlowStatus };
@@ -44,15 +46,18 @@ export interface FlowView {
   readonly errors: { readonly [step: string]: string };
 }
 
-/** For a worker: `worker({ processes: flowProcesses({ fetch }), endpoints })`. */
+/** The processes that do flows: `worker({ processes: flowProcesses({ fetch }), endpoints })`. */
 export function flowProcesses(options: CallOptions = {}): readonly AnyProcess[] {
   const own = [flowProcess, stepProcess(options), commandProcess] as readonly unknown[] as readonly AnyProcess[];
   return [...own, ...savedFlows.processes, ...registeredSteps.processes] as readonly AnyProcess[];
 }
 
+/** Calls about flows: execute them, look at them, change them while they run, keep them under names. */
 export type Flows = ReturnType<typeof executions> & ReturnType<typeof commands> & ReturnType<typeof library>;
 
-/** ```ts
+/**
+ * Flows by way of this client. A worker with {@link flowProcesses} does them.
+ * ```ts
  * const id = await flows(client).execute(trip, { from: "BER" }, { id: "17" });
  * ```
  */
@@ -98,7 +103,7 @@ function executions(client: Client) {
      */
     result,
 
-    /** @throws SlctError `not_found` */
+    /** How an execution is doing. @throws SlctError `not_found` */
     async status(id: string): Promise<FlowView> {
       return viewOf(await client.getState(id));
     },
@@ -119,10 +124,10 @@ function commands(client: Client) {
   };
 
   return {
-    /** @throws Failure `exists`, `no_step`, `cycle`, `bad_step` */
+    /** Adds steps to an execution. @throws Failure `exists`, `no_step`, `cycle`, `bad_step` */
     appendSteps: (id: string, steps: readonly FlowStep[]) => tell(id, { do: "append", steps }),
 
-    /** @throws Failure `required` by steps that stay, in `details.By`; `begun`, `no_step` */
+    /** Takes steps out that have not begun. @throws Failure `required` by steps that stay, in `details.By`; `begun`, `no_step` */
     removeSteps: (id: string, ids: readonly string[]) => tell(id, { do: "remove", ids }),
 
     /** Nothing begins until it is resumed; what runs goes on to its end. */
@@ -178,7 +183,7 @@ function library(client: Client) {
       await client.result(await client.start(savedFlows.of(id).save, { steps: steps as unknown as Json[] }));
     },
 
-    /** @throws Failure `no_flow` */
+    /** A flow that was saved. @throws Failure `no_flow` */
     load,
 
     /** All flows that are saved. */

@@ -7,6 +7,7 @@ import type { Json } from "../../api/contract.js";
 import { validate, type StandardSchema } from "../client/channel.js";
 import { Failure, type WrittenError } from "../client/errors.js";
 
+/** Names and values that go along: a trace, a tenant. */
 export type Header = Readonly<Record<string, string>>;
 
 /** Text of JSON. Immutable. */
@@ -49,6 +50,7 @@ export class RawMessage {
   }
 }
 
+/** A header, and a body that is decoded when it is asked for. */
 export interface Message {
   readonly header: Header;
   readonly body: RawMessage;
@@ -63,7 +65,7 @@ export interface Decoded<Body = Json> {
   readonly body: Body;
 }
 
-/** What an endpoint is given. */
+/** What an endpoint of a flow is given. */
 export interface StepInput<Request = Json> {
   /** ID of the execution, and of the step in it. */
   readonly flow: string;

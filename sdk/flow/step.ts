@@ -6,6 +6,7 @@ import { Failure } from "../client/errors.js";
 import { endpointOf, type Endpoint, type EndpointLike } from "./endpoint.js";
 import { checkGraph, stepsMax } from "./graph.js";
 
+/** A step as it is saved and sent: plain data. Made by {@link step}. */
 export interface FlowStep {
   /** Letters, digits, `_`, `-` and `.`; at most 50. */
   readonly id: string;
@@ -18,6 +19,7 @@ export interface FlowStep {
   readonly compensate?: Endpoint;
 }
 
+/** Where a step is done, after which others, and what happens when it fails. */
 export interface FlowStepOptions {
   readonly endpoint: EndpointLike;
   readonly requires?: readonly (string | FlowStep)[];
@@ -25,6 +27,7 @@ export interface FlowStepOptions {
   readonly compensate?: EndpointLike;
 }
 
+/** Steps that are done in the order of what they require. Made by {@link flow}. */
 export interface Flow {
   readonly id: string;
   /** Text: the ID of a step that is registered for all flows. */
@@ -33,7 +36,9 @@ export interface Flow {
 
 const idPattern = /^[A-Za-z0-9_.-]{1,50}$/;
 
-/** ```ts
+/**
+ * A step of a flow. `id`: letters, digits, `_`, `-` and `.`, at most 50.
+ * ```ts
  * const hotel = step("hotel", { endpoint: bookHotel, compensate: "hotels.cancel", requires: [flight] });
  * ```
  * @throws Failure `bad_step`, `bad_endpoint`
@@ -47,7 +52,9 @@ export function step(id: string, { endpoint, requires = [], fallback, compensate
   };
 }
 
-/** ```ts
+/**
+ * A flow of these steps, at most 200. `id` as that of a step.
+ * ```ts
  * const trip = flow("trip", [flight, hotel, "send-mail"]);
  * ```
  * @throws Failure `bad_step`; `no_step`, `exists`, `cycle` unless the steps are a graph. What is registered is seen later.
@@ -77,7 +84,7 @@ export function readSteps(value: unknown): readonly FlowStep[] {
   });
 }
 
-/** `hotel (pending): activity://hotels/book, after flight, or else motel` */
+/** A line about a step: `hotel (pending): activity://hotels/book, after flight, or else motel` */
 export function stepText({ id, endpoint, requires, fallback }: FlowStep, status: string): string {
   const after = requires.length > 0 ? `, after ${requires.join(" and ")}` : "";
   return `${id} (${status}): ${endpoint.uri}${after}${fallback === undefined ? "" : `, or else ${fallback}`}`;

@@ -13,6 +13,7 @@ import type { ProcessRef } from "../client/process-data.js";
 import type { Awaiting, ProcessContext, RetryPolicy, StepContext } from "./context.js";
 import { process, type ProcessDefinition } from "./definition.js";
 
+/** Limits of an activity, as its callers know them. */
 export interface ActivityOptions<Output> {
   /** Of failed attempts; default as for steps. */
   readonly retry?: RetryPolicy;
@@ -24,15 +25,16 @@ export interface ActivityOptions<Output> {
   readonly result?: StandardSchema<unknown, Output>;
 }
 
-/** What callers know. It may be called like a process; if its caller ends first, it is cancelled. */
+/** An activity as its callers know it: called like a process. If its caller ends first, it is cancelled. */
 export interface Activity<Input, Output> extends ProcessRef<Input, Output> {
   readonly queue: string;
   readonly activity: string;
   readonly options: ActivityOptions<Output>;
 }
 
+/** What the function of an activity is given beside its input. */
 export interface ActivityContext extends StepContext {
-  /** For `client.complete`, `client.fail` and `client.heartbeat`, from anywhere. */
+  /** For `client.resolve`, `client.reject` and `client.heartbeat`, from anywhere. */
   readonly token: string;
   /** Return it: the end comes later, by the token. */
   pending(): Pending;
@@ -63,7 +65,9 @@ type End = { readonly value: Json } | { readonly pending: true };
 /** Tasks have one version: what they do is not replayed. */
 const version = "1";
 
-/** ```ts
+/**
+ * A typed task for the workers of a queue: to be called like a process, done by {@link implement}.
+ * ```ts
  * const charge = activity<{ amount: number }, string>("bank", "charge", { timeout: "1m", heartbeat: "10s" });
  * const receipt = await p.call(charge, { amount: 30 });
  * ```
@@ -86,7 +90,7 @@ export function activity<Input = null, Output = void>(
   return { name: queue, version, queue, activity: name, options, wrap, bound: true };
 }
 
-/** For a worker: `worker({ activities: [implement(charge, async ({ amount }, a) => …)] })`. */
+/** An activity with the function that does it: `worker({ activities: [implement(charge, async ({ amount }, a) => …)] })`. */
 export function implement<Input, Output>(
   activity: Activity<Input, Output>,
   run: (input: Input, context: ActivityContext) => Promise<Output | Pending> | Output | Pending,

@@ -10,12 +10,14 @@ import type { Duration } from "../client/duration.js";
 import type { Failure } from "../client/errors.js";
 import type { ProcessRef } from "../client/process-data.js";
 
-/** Awaited alone it gives the value and throws {@link SlctError} `closed` when there will be none. */
+/** A receive: awaited alone it gives the value, and throws {@link SlctError} `closed` when there will be none. */
 export interface Receiving<T> extends Case<Received<T>>, PromiseLike<T> {}
-/** Done when somebody has received. Does nothing unless it is awaited or selected. */
+/** A send: done when somebody has received. Does nothing unless it is awaited or selected. */
 export interface Sending extends Case<Sent>, PromiseLike<void> {}
+/** A time: done when it has come, by the clock of the log; never early. Does nothing unless it is awaited or selected. */
 export interface Timer extends Case<Fired>, PromiseLike<void> {}
 
+/** How a durable promise ended. */
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: Failure };
 
 /** A durable promise: awaited alone it gives the value or throws the {@link Failure}. */
@@ -31,6 +33,7 @@ export interface Child<T> {
   readonly result: Awaiting<T>;
 }
 
+/** Options of a process that another one starts. */
 export interface SpawnOptions {
   /** Key of the child: if there is such a process, that one is meant. Default: one of its own for each spawn. */
   readonly id?: string;
@@ -38,6 +41,7 @@ export interface SpawnOptions {
   readonly startAt?: number | string | Date;
 }
 
+/** When a failed attempt is followed by another. Pauses grow from `first` by `factor` up to `max`. */
 export interface RetryPolicy {
   /** All in all; default 10. */
   readonly attempts?: number;
@@ -51,6 +55,7 @@ export interface RetryPolicy {
   readonly never?: readonly string[] | ((error: unknown) => boolean);
 }
 
+/** Limits of a step. */
 export interface StepOptions {
   readonly retry?: RetryPolicy;
   /** Of one attempt: its signal aborts, and it counts as failed. */
@@ -59,6 +64,7 @@ export interface StepOptions {
   readonly heartbeat?: Duration;
 }
 
+/** What the function of a step is given. */
 export interface StepContext {
   /** The same for every attempt of this step and for no other step: hand it on, so that others can deduplicate. */
   readonly idempotencyKey: string;
@@ -76,6 +82,7 @@ export interface StepContext {
   retryAt(time: number | string | Date): void;
 }
 
+/** Which process this is. */
 export interface ProcessInfo {
   /** Of its state: `name/key`. */
   readonly id: string;
@@ -88,18 +95,23 @@ export interface ProcessInfo {
   readonly attempt: number;
 }
 
-/** Ends a loop. Made by {@link LoopContext.done}. */
+/** What the body of a loop returns to end it. Made by {@link LoopContext.done}. */
 export interface LoopDone<R> {
   readonly done: true;
   readonly value: R;
 }
 
+/** The `p` of the body of a loop. */
 export interface LoopContext extends ProcessContext {
   /** Return it to end the loop with this value. */
   done(): LoopDone<void>;
   done<R>(value: R): LoopDone<R>;
 }
 
+/**
+ * `p`: everything that the code of a process may wait for or do, so that a replay repeats it.
+ * @throws SlctError from whatever is awaited: `journal_mismatch`, `not_durable`; the worker then pauses the process
+ */
 export interface ProcessContext {
   /** Waits for exactly one of these cases; the others leave no trace. */
   select<C extends Cases>(cases: C, options?: { readonly choice?: "random" | "order" }): Promise<Selected<C>>;

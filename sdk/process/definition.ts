@@ -6,6 +6,7 @@ import { checkProcessName } from "../client/names.js";
 import type { ProcessRef } from "../client/process-data.js";
 import type { ProcessContext } from "./context.js";
 
+/** The version of a process, and how it takes over earlier ones. */
 export interface ProcessOptions<Input> {
   /** Any change of what the code asks for is a new one; processes stay with the one they began with. */
   readonly version: number | string;
@@ -16,6 +17,7 @@ export interface ProcessOptions<Input> {
   readonly migrate?: (old: MigrationValues<Json>) => Partial<MigrationValues<Input>>;
 }
 
+/** What a migration reads and may change. */
 export interface MigrationValues<Input> {
   readonly version: string;
   readonly input: Input;
@@ -23,6 +25,7 @@ export interface MigrationValues<Input> {
   readonly carry?: Json;
 }
 
+/** A process that a worker can run and a client can start. Made by {@link process}. */
 export interface ProcessDefinition<Input, Output> extends ProcessRef<Input, Output> {
   readonly run: (p: ProcessContext, input: Input) => PromiseLike<Output>;
   readonly migrate?: (old: MigrationValues<Json>) => Partial<MigrationValues<unknown>>;
@@ -32,6 +35,7 @@ export interface ProcessDefinition<Input, Output> extends ProcessRef<Input, Outp
 export type AnyProcess = ProcessDefinition<never, unknown>;
 
 /**
+ * A durable process: `run` waits and acts by `p` alone, and goes on wherever a worker is. Input and result are JSON.
  * ```ts
  * const greet = process("greet", { version: 1 }, async (p, name: string) => {
  *   await p.sleep("1m");

@@ -16,10 +16,12 @@ export type TransitionContext = Pick<
   "now" | "random" | "uuid" | "vars" | "info" | "spawn" | "cancel" | "make" | "close" | "resolve" | "reject"
 >;
 
+/** What a transition returns: made by {@link goto} or {@link end}. */
 export type Next<Data, Output> = { readonly goto: string; readonly data: Data } | { readonly end: Output };
 
 type OutcomeOf<C> = C extends Case<infer Outcome> ? Outcome : never;
 
+/** Of a state that waits. */
 export interface Waiting<Data, Output, C extends Cases> {
   readonly select: (data: Data) => C;
   /** One transition for each case. */
@@ -28,6 +30,7 @@ export interface Waiting<Data, Output, C extends Cases> {
   };
 }
 
+/** Of a state that does something. */
 export interface Acting<Data, Output, T> extends StepOptions {
   /** A step: at least once, its result kept. */
   readonly step: (data: Data, step: StepContext) => Promise<T> | T;
@@ -39,6 +42,7 @@ export interface Acting<Data, Output, T> extends StepOptions {
 /** Made by {@link wait} or {@link act}. */
 export type MachineState<Data, Output> = (name: string, data: Data, p: LoopContext) => Promise<Next<Data, Output>>;
 
+/** Where a machine begins, its states by name, and what cancellation does. */
 export interface MachineDefinition<Input, Data, Output> {
   readonly start: (input: Input, p: TransitionContext) => Next<Data, Output>;
   readonly states: { readonly [name: string]: MachineState<Data, Output> };
@@ -51,17 +55,17 @@ interface Carry<Data> {
   readonly data: Data;
 }
 
-/** To another state. */
+/** Leads a machine to another state, with new data. */
 export function goto<Data>(state: string, data: Data): { readonly goto: string; readonly data: Data } {
   return { goto: state, data };
 }
 
-/** The end, and the result of the process. */
+/** Ends a machine: the process returns `output`. */
 export function end<Output>(output: Output): { readonly end: Output } {
   return { end: output };
 }
 
-/** A state that waits for one of several things. */
+/** A state of a machine that waits for one of several things. */
 export function wait<Data, Output, C extends Cases>(state: Waiting<Data, Output, C>): MachineState<Data, Output> {
   return async (_name, data, p) => {
     const { tag, ...event } = await p.select(state.select(data));
@@ -69,7 +73,7 @@ export function wait<Data, Output, C extends Cases>(state: Waiting<Data, Output,
   };
 }
 
-/** A state that does something outside. */
+/** A state of a machine that does something outside, as a step. */
 export function act<Data, Output, T>(state: Acting<Data, Output, T>): MachineState<Data, Output> {
   return async (name, data, p) => {
     let value: T;
@@ -84,6 +88,7 @@ export function act<Data, Output, T>(state: Acting<Data, Output, T>): MachineSta
 }
 
 /**
+ * A process as an explicit state machine: each state waits for one select or does one thing.
  * ```ts
  * const door = machine<string, { name: string }, string>("door", { version: 1 }, {
  *   start: (name) => goto("closed", { name }),

@@ -12,6 +12,7 @@ import type { ProcessRef } from "../client/process-data.js";
 import type { LoopContext, ProcessContext } from "./context.js";
 import { process, type ProcessDefinition, type ProcessOptions } from "./definition.js";
 
+/** The `p` of a handler of an object, with its key and state. */
 export interface ObjectContext<State> extends ProcessContext {
   readonly key: string;
   /** JSON. Change it or replace it; what a handler that throws has changed is not kept. */
@@ -25,6 +26,7 @@ type OutputOf<H> = H extends (...args: never[]) => infer Output ? Awaited<Output
 /** Messages to one object: to be started, called or spawned like processes. */
 export type Messages<H> = { readonly [Name in keyof H]: ProcessRef<InputOf<H[Name]>, OutputOf<H[Name]>> };
 
+/** A kind of object. Made by {@link object}. */
 export interface ObjectDefinition<H> {
   readonly name: string;
   /** For a worker: the objects, and the messages to them. */
@@ -45,6 +47,7 @@ interface Delivered extends Omit<Message, "key"> {
 }
 
 /**
+ * Keyed objects: state that only their handlers change, one message at a time, each once.
  * ```ts
  * const counter = object("counter", { version: 1 }, {
  *   initial: () => 0,

@@ -12,6 +12,7 @@ type Handler = (p: ProcessContext, input: never) => unknown;
 type InputOf<H> = H extends (p: never, ...rest: [infer Input, ...never[]]) => unknown ? Input : null;
 type OutputOf<H> = H extends (...args: never[]) => infer Output ? Awaited<Output> : never;
 
+/** Handlers under one name. Made by {@link service}. */
 export interface ServiceDefinition<H> {
   readonly name: string;
   /** For a worker. */
@@ -21,6 +22,7 @@ export interface ServiceDefinition<H> {
 }
 
 /**
+ * Handlers without state of their own: each is a process, called `service.handler`.
  * ```ts
  * const mail = service("mail", { version: 1 }, {
  *   welcome: async (p, address: string) => p.step("send", () => send(address)),

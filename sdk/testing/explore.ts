@@ -11,6 +11,7 @@ import { createTestCluster, type Fault, type SentRequest, type TestCluster } fro
 
 type Runs = NonNullable<WorkerOptions["processes"]>;
 
+/** What is played, and how often. */
 export interface ExploreOptions {
   /**
    * One run: starts processes, talks to them, checks what comes out. Time moves on by itself when everything waits for it.
@@ -29,6 +30,7 @@ export interface ExploreOptions {
   readonly within?: Duration;
 }
 
+/** What was played, and nothing failed. */
 export interface Explored {
   readonly runs: number;
   /** Of a run in which nothing goes wrong. */
@@ -47,6 +49,7 @@ const lease = "1s";
 const heldTurnsMax = 4;
 
 /**
+ * Plays a scenario again and again while workers die and requests are lost; shortens what fails.
  * ```ts
  * await explore(order, {
  *   scenario: async ({ client }) => expect(await client.result(await client.start(order, input))).toBe("shipped"),

@@ -42,6 +42,7 @@ interface Tools {
 
 type Given = StateOut | Promise<StateOut>;
 
+/** For `expect.extend(matchers)`: {@link ProcessMatchers} for states, and for promises of them. */
 export const matchers = {
   async toBeBlockedOn(given: Given, { recv, send, time }: Blocked): Promise<Matched> {
     const { ID, Selects } = await given;

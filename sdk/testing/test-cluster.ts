@@ -20,6 +20,7 @@ import { memoryFetch } from "./memory-fetch.js";
 import { MemoryNode } from "./memory-node.js";
 import { VirtualTime } from "./virtual-time.js";
 
+/** Options of {@link createTestCluster}. */
 export interface TestClusterOptions {
   /** Decides which of several ready cases fires; default 1. */
   readonly seed?: number;
@@ -32,6 +33,7 @@ export interface TestClusterOptions {
 /** What becomes of a request: `drop` it before it arrives, `lose` its answer, or `kill` its worker when it has arrived. */
 export type Fault = "drop" | "lose" | "kill" | undefined;
 
+/** A request that a client or worker is about to send. */
 export interface SentRequest {
   readonly method: string;
   /** With query, still encoded. */
@@ -41,6 +43,7 @@ export interface SentRequest {
   readonly worker?: TestWorker;
 }
 
+/** A worker that can be killed. */
 export interface TestWorker extends Worker {
   /** As `kill -9`: nothing that it sends from now on arrives, and nothing arrives at it. */
   kill(): void;
@@ -58,9 +61,11 @@ const failuresMax = 200;
 /** Clients here neither hurry nor give up: time is not theirs. */
 const patience = { timeoutMs: Infinity, attemptTimeoutMs: Infinity, pauseMs: 0, pauseMaxMs: 0 } as const;
 
+/** The service in this process. Time stands still until it is moved. */
 export class TestCluster {
   /** Asks this cluster. */
   readonly client: Client;
+  /** The clock of service, clients and workers. */
   readonly time = new VirtualTime();
   /** Looks at every request before it is sent, and may hold it back. */
   onRequest: (request: SentRequest) => Fault | Promise<Fault> = () => undefined;
@@ -93,6 +98,7 @@ export class TestCluster {
   /** The `fetch` that leads here, whatever the host. */
   readonly fetch: Fetch = (input, init) => this.#send(input, init);
 
+  /** Another client of this cluster. */
   newClient(options: Partial<ClientOptions> = {}): Client {
     const newSeed = () => new Random(seedText(this.#options.seed), `process ${++this.#seeds}`).hex();
     const own = { endpoints: endpoint, fetch: this.fetch, clock: this.time, retry: patience, newSeed };
@@ -242,7 +248,9 @@ export class TestCluster {
   }
 }
 
-/** ```ts
+/**
+ * A cluster for one test: engine, validation and HTTP of production, without disk, Raft and wall clock.
+ * ```ts
  * const cluster = createTestCluster({ seed: 7 });
  * cluster.worker({ processes: [order] });
  * const started = await cluster.client.start(order, { pizza: "margherita" });

@@ -6,6 +6,7 @@ import type { Duration } from "../client/duration.js";
 import { process, type ProcessDefinition } from "../process/definition.js";
 
 /**
+ * A process that deletes, day by day, the idle channels that forgotten processes of these names have left behind.
  * ```ts
  * const collecting = collector(client);
  * worker({ processes: [order, collecting], client });

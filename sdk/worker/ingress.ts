@@ -16,6 +16,7 @@ import type { Handler } from "./serve.js";
 type Ref = ProcessRef<never, unknown>;
 type Refs = { readonly [handler: string]: Ref };
 
+/** Which handlers are reached by HTTP, and how long a request waits. */
 export interface IngressOptions {
   readonly services?: readonly { readonly name: string; readonly handlers: Refs }[];
   readonly objects?: readonly { readonly name: string; readonly of: (key: string) => Refs }[];
@@ -48,6 +49,8 @@ const bodyBytesMax = 4 * 1024 * 1024;
 const passing = ["unreachable", "timeout", "no_leader", "overloaded"] as const;
 
 /**
+ * Handlers of services and objects over HTTP: `POST /mail/welcome` with an `Idempotency-Key`, `GET` with the key behind for the result.
+ * What goes wrong is answered as `application/problem+json`: docs/sdk/http.md.
  * ```ts
  * http.createServer(nodeHandler(ingress({ services: [mail], objects: [account], endpoints }))).listen(3000);
  * ```

@@ -5,12 +5,14 @@
  */
 import type { Handler } from "./serve.js";
 
+/** What is needed of `http.IncomingMessage`. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: { readonly [name: string]: string | readonly string[] | undefined };
 }
 
+/** What is needed of `http.ServerResponse`. */
 export interface NodeResponse {
   writeHead(status: number, headers: Record<string, string>): unknown;
   end(body?: string): unknown;
@@ -19,7 +21,10 @@ export interface NodeResponse {
 /** The service sends no more. */
 const bytesMax = 8 * 1024 * 1024;
 
-/** `http.createServer(nodeHandler(serve({ … })))`, `app.post("/slct", nodeHandler(serve({ … })))` */
+/**
+ * A handler for `node:http` and express: `http.createServer(nodeHandler(serve({ … })))`, `app.post("/slct", nodeHandler(…))`.
+ * Bodies of more than 8 MiB are answered 413.
+ */
 export function nodeHandler(handler: Handler): (req: NodeRequest, res: NodeResponse) => void {
   return (req, res) => {
     answer(handler, req, res).catch(() => {

@@ -13,6 +13,7 @@ import { Execution } from "../process/execution.js";
 import { entryOf } from "../process/journal.js";
 import { Registry, type Runnable } from "./registry.js";
 
+/** How data was written, and how patient a replay is. */
 export interface ReplayOptions {
   /** As the workers'. */
   readonly codec?: Codec | Codecs;
@@ -33,6 +34,7 @@ export interface Traced {
   readonly retried?: { readonly attempts: number; readonly error: WrittenError };
 }
 
+/** Where code and journal part: what was recorded, what the code asks for instead, and the line. */
 export interface Mismatch {
   readonly op: string;
   readonly recorded: string;
@@ -41,6 +43,7 @@ export interface Mismatch {
   readonly place: string;
 }
 
+/** How far the code came on its journal. */
 export interface Replayed {
   readonly trace: readonly Traced[];
   readonly vars: { readonly [name: string]: Json };
@@ -55,6 +58,7 @@ export interface Replayed {
 }
 
 /**
+ * Runs the code of a process on the journal of a state, here and without effects.
  * ```ts
  * const { mismatch, trace } = await replay(order, JSON.parse(await readFile("order-17.json", "utf8")));
  * ```

@@ -9,6 +9,7 @@ import type { Execution } from "../process/execution.js";
 import type { Guard } from "../process/guard.js";
 import { Registry, type Runnable } from "./registry.js";
 
+/** What workers and {@link serve} have in common. */
 export interface RuntimeOptions {
   readonly processes?: readonly Runnable[];
   /** What is done here for processes that run anywhere. */

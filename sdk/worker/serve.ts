@@ -16,6 +16,7 @@ import { Runtime, type RuntimeOptions } from "./runtime.js";
 import { settle } from "./settle.js";
 import { verifier } from "./webhook.js";
 
+/** What is run for the service's calls, and which of them are believed. */
 export interface ServeOptions extends RuntimeOptions {
   /** Of the service, `whsec_…`; several while one is replaced. Calls that none of them signed are refused. */
   readonly secrets?: readonly string[];
@@ -30,6 +31,7 @@ export interface ServeOptions extends RuntimeOptions {
   readonly waitUntil?: (work: Promise<void>) => void;
 }
 
+/** Takes a request, gives the answer; fits servers that know web standards, others by {@link nodeHandler}. Does not reject. */
 export type Handler = (request: Request) => Promise<Response>;
 
 const defaultWithin = "8s";
@@ -39,6 +41,11 @@ const newsAfterMs = 1000;
 /** The service sends no more: 4 MiB, and what JSON adds. */
 const bodyLengthMax = 8 * 1024 * 1024;
 
+/**
+ * Runs processes when the service calls, instead of polling. With endpoints every put-back is stored through the API; without,
+ * the answer is the put-back.
+ * @throws SlctError `bad_request` without secrets, unless `unsigned`
+ */
 export function serve(options: ServeOptions): Handler {
   const { secrets = [], unsigned = false, endpoints, respondWithin = defaultWithin } = options;
   if (secrets.length === 0 && !unsigned) {

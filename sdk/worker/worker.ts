@@ -15,6 +15,7 @@ import { Runtime, type RuntimeOptions } from "./runtime.js";
 import { giveBack, pause, settle } from "./settle.js";
 import { Slots } from "./slots.js";
 
+/** What a worker runs, how much of it at once, and how it stops. */
 export interface WorkerOptions extends RuntimeOptions {
   /** Where the service is, or a client for it. */
   readonly endpoints?: ClientOptions["endpoints"];
@@ -33,6 +34,7 @@ export interface WorkerOptions extends RuntimeOptions {
   readonly grace?: Duration;
 }
 
+/** A worker that runs. Made by {@link worker}. */
 export interface Worker {
   /** Processes that run at this moment; not those whose put-back waits for the next result. */
   readonly running: number;
@@ -50,6 +52,12 @@ const pollMax = 100;
 /** After a poll that failed for good. */
 const pollPauseMs = 1000;
 
+/**
+ * Polls for its processes and runs them, from now on until it is stopped.
+ * @throws TypeError without endpoints or a client
+ * @throws SlctError `bad_request` for a process that is there twice in one version
+ * @throws Error for an activity that is there twice
+ */
 export function worker(options: WorkerOptions): Worker {
   return new PollingWorker(options);
 }
