@@ -15,6 +15,7 @@ export { flowStatuses, flowStatusOf, flowStatusValue } from "./flow/status.js";
 export type { FlowStatus } from "./flow/status.js";
 export { flow, step, stepText } from "./flow/step.js";
 export type { Flow, FlowStep, FlowStepOptions } from "./flow/step.js";
+export { accepts } from "./process/accepts.js";
 export { activity, implement } from "./process/activity.js";
 export type { Activity, ActivityContext, ActivityOptions, Implementation, Pending } from "./process/activity.js";
 export { process } from "./process/definition.js";

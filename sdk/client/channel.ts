@@ -69,11 +69,24 @@ export function nameOf(chan: ChannelLike<never, unknown>): string | null {
 export function validate<Out>(chan: ChannelLike<never, Out>, value: unknown): Out | Promise<Out> {
   if (chan === null || typeof chan === "string" || chan.schema === undefined) return value as Out;
   const { name } = chan;
-  const result = chan.schema["~standard"].validate(value);
-  return result instanceof Promise ? result.then((later) => outputOf(name, later)) : outputOf(name, result);
+  return checked(chan.schema, value, { what: `a value of channel ${name}`, details: { Chan: name } });
 }
 
-function outputOf<Out>(name: string, result: SchemaResult<Out>): Out {
+/**
+ * As {@link validate}, for what comes by no channel.
+ * @throws SlctError `invalid_value` with `details.Issues`, which says `what` was checked
+ */
+export function checked<Out>(schema: StandardSchema<unknown, Out>, value: unknown, about: Checked): Out | Promise<Out> {
+  const result = schema["~standard"].validate(value);
+  return result instanceof Promise ? result.then((later) => outputOf(later, about)) : outputOf(result, about);
+}
+
+interface Checked {
+  readonly what: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+function outputOf<Out>(result: SchemaResult<Out>, { what, details }: Checked): Out {
   if (result.issues === undefined) return result.value;
   const issues = result.issues.map(({ message, path = [] }) => ({
     Message: message,
@@ -81,8 +94,8 @@ function outputOf<Out>(name: string, result: SchemaResult<Out>): Out {
   }));
   const first = issues[0];
   const where = first === undefined || first.Path.length === 0 ? "" : ` at ${first.Path.join(".")}`;
-  throw new SlctError("invalid_value", `a value of channel ${name}${where}: ${first?.Message ?? "not valid"}`, {
-    details: { Chan: name, Issues: issues },
+  throw new SlctError("invalid_value", `${what}${where}: ${first?.Message ?? "not valid"}`, {
+    details: { ...details, Issues: issues },
   });
 }
 

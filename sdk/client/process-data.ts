@@ -2,6 +2,7 @@
  * What stands in the `Data` of a process: the wire format that clients, workers of any version and people share.
  */
 import type { CaseBody, Json, SelectBody } from "../../api/contract.js";
+import type { StandardSchema } from "./channel.js";
 import type { WrittenError } from "./errors.js";
 import { cancelChannel } from "./names.js";
 
@@ -91,6 +92,8 @@ export interface ProcessRef<Input, Output> {
   readonly version: string;
   /** What the process is given for an input, if it is not the input itself. */
   readonly wrap?: (input: Input) => Json;
+  /** What an input from outside is checked by. */
+  readonly accepts?: StandardSchema;
   /** Whoever calls it and ends first cancels it. */
   readonly bound?: true;
   /** Never there: keeps the types. */

@@ -9,6 +9,7 @@ import type { Json } from "../../api/contract.js";
 import { Failure } from "../client/errors.js";
 import { checkProcessName, inboxChannel, processId } from "../client/names.js";
 import type { ProcessRef } from "../client/process-data.js";
+import type { Accepting } from "./accepts.js";
 import type { LoopContext, ProcessContext } from "./context.js";
 import { process, type ProcessDefinition, type ProcessOptions } from "./definition.js";
 
@@ -19,7 +20,7 @@ export interface ObjectContext<State> extends ProcessContext {
   state: State;
 }
 
-type Handler<State> = (o: ObjectContext<State>, input: never) => unknown;
+type Handler<State> = ((o: ObjectContext<State>, input: never) => unknown) & Accepting;
 type InputOf<H> = H extends (o: never, ...rest: [infer Input, ...never[]]) => unknown ? Input : null;
 type OutputOf<H> = H extends (...args: never[]) => infer Output ? Awaited<Output> : never;
 
@@ -79,9 +80,9 @@ export function object<State, H extends { readonly [name: string]: Handler<State
     processes: [own, messages] as readonly ProcessDefinition<never, unknown>[],
     of: (key) => {
       processId(name, key);
-      const refs = Object.keys(handlers).map((handler) => {
+      const refs = Object.entries(handlers).map(([handler, { accepts }]) => {
         const wrap = (input: Json): Json => ({ key, handler, input });
-        return [handler, { name: messages.name, version, wrap }] as const;
+        return [handler, { name: messages.name, version, wrap, ...(accepts && { accepts }) }] as const;
       });
       return Object.fromEntries(refs) as unknown as Messages<H>;
     },

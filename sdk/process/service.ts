@@ -5,10 +5,11 @@
  * every process.
  */
 import { checkProcessName } from "../client/names.js";
+import type { Accepting } from "./accepts.js";
 import type { ProcessContext } from "./context.js";
 import { process, type ProcessDefinition, type ProcessOptions } from "./definition.js";
 
-type Handler = (p: ProcessContext, input: never) => unknown;
+type Handler = ((p: ProcessContext, input: never) => unknown) & Accepting;
 type InputOf<H> = H extends (p: never, ...rest: [infer Input, ...never[]]) => unknown ? Input : null;
 type OutputOf<H> = H extends (...args: never[]) => infer Output ? Awaited<Output> : never;
 
@@ -41,7 +42,7 @@ export function service<H extends { readonly [name: string]: Handler }>(
     const definition = process<never, unknown>(`${name}.${handler}`, options, (p, input) =>
       Promise.resolve(run(p, input)),
     );
-    return [handler, definition] as const;
+    return [handler, { ...definition, ...(run.accepts && { accepts: run.accepts }) }] as const;
   });
   return {
     name,

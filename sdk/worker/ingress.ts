@@ -6,6 +6,7 @@
  */
 import type { Json } from "../../api/contract.js";
 import { createClient, type Client, type ClientOptions } from "../client.js";
+import { checked } from "../client/channel.js";
 import { systemClock, type Clock } from "../client/clock.js";
 import { durationMs, type Duration } from "../client/duration.js";
 import { Failure, isSlctError, SlctError } from "../client/errors.js";
@@ -70,7 +71,7 @@ export function ingress(options: IngressOptions): Handler {
       const called = find(options, url, request.headers.get("idempotency-key") ?? crypto.randomUUID());
       const delay = url.searchParams.get("delay");
       const startAt = delay === null ? undefined : clock.now() + durationMs(delay);
-      const input = await inputOf(request);
+      const input = await inputOf(request, called.ref);
       await client.start(called.ref, input as never, {
         id: called.key,
         ...(startAt !== undefined && { startAt }),
@@ -122,7 +123,13 @@ function waitOf({ headers }: Request, { searchParams }: URL, fallback: Duration)
   return Math.min(ms, waitMaxMs);
 }
 
-async function inputOf(request: Request): Promise<Json> {
+/** @throws SlctError `invalid_value` */
+async function inputOf(request: Request, { accepts: schema }: Ref): Promise<Json> {
+  const input = await bodyOf(request);
+  return schema === undefined ? input : ((await checked(schema, input, { what: "the input" })) as Json);
+}
+
+async function bodyOf(request: Request): Promise<Json> {
   const text = await request.text();
   if (new TextEncoder().encode(text).length > bodyBytesMax) throw refused(413, "The body is larger than 4 MiB.");
   if (text.trim() === "") return null;
@@ -172,6 +179,7 @@ function kindOf(error: unknown): readonly [status: number, code: string, details
   if (error instanceof Refusal) return [error.status, error.status === 404 ? "not_found" : "bad_request"];
   if (error instanceof Failure) return [422, error.code, error.details];
   if (error instanceof RangeError) return [400, "bad_request"];
+  if (isSlctError(error, "invalid_value")) return [400, error.code, error.details as { readonly [name: string]: Json }];
   if (isSlctError(error, ...passing)) return [503, error.code];
   if (error instanceof SlctError) return [error.status ?? (error.code === "bad_id" ? 400 : 500), error.code];
   return [500, "internal"];

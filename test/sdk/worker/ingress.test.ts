@@ -4,15 +4,52 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Failure, ingress, nodeHandler, object, service, type Handler } from "../../../sdk/sdk.js";
+import {
+  accepts,
+  Failure,
+  ingress,
+  nodeHandler,
+  object,
+  service,
+  type Handler,
+  type ObjectContext,
+  type StandardSchema,
+} from "../../../sdk/sdk.js";
 import { createTestCluster, type TestCluster } from "../../../sdk/testing.js";
 
 let sent: string[] = [];
+/** Takes text for a number, later. */
+const count: StandardSchema<unknown, number> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => {
+      const n = Number(value);
+      return Promise.resolve(Number.isInteger(n) ? { value: n } : { issues: [{ message: "not a whole number" }] });
+    },
+  },
+};
+const address: StandardSchema<unknown, { to: string }> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => {
+      const to = (value as { to?: unknown } | null)?.to;
+      if (typeof to === "string") return { value: { to } };
+      return {
+        issues: [
+          { message: "no address", path: ["to"] },
+          { message: "not even text", path: [{ key: "to" }] },
+        ],
+      };
+    },
+  },
+};
 const mail = service(
   "mail",
   { version: 1 },
   {
-    welcome: async (p, { to }: { to: string }) => p.step("send", () => `${sent.push(to)} sent`),
+    welcome: accepts(address, async (p, { to }) => p.step("send", () => `${sent.push(to)} sent`)),
     ping: async (p) => (await p.sleep("1h"), "pong"),
     digest: async (p, n: number) => Number(await p.call(account.of("alice").add, n)) + 1,
   },
@@ -23,10 +60,10 @@ const account = object(
   {
     initial: () => 0,
     handlers: {
-      add: (o, n: number) => {
+      add: accepts(count, (o: ObjectContext<number>, n) => {
         if (n < 0) throw new Failure("not enough", { code: "overdrawn", details: { balance: o.state } });
         return (o.state += n);
-      },
+      }),
       approve: async (o) => {
         const promise = o.promise<string>();
         o.vars["promise"] = promise.id;
@@ -107,6 +144,24 @@ describe("R4 a handler is called by HTTP", () => {
       "application/problem+json",
       { title: "not enough", status: 422, code: "overdrawn", details: { balance: 5 } },
     ]);
+  });
+
+  test("with an input that its schema takes, as the schema makes it", async () => {
+    expect(await post("/account/alice/add", '"5"')).toMatchObject({ status: 200, body: 5 });
+    expect(await post("/mail/welcome", { to: "a", more: 1 })).toMatchObject({ status: 200, body: "1 sent" });
+  });
+
+  test("and not at all with one that its schema refuses", async () => {
+    const refused = await post("/mail/welcome", { to: 7 }, { "idempotency-key": "r1" });
+    const Issues = [
+      { Message: "no address", Path: ["to"] },
+      { Message: "not even text", Path: ["to"] },
+    ];
+    const body = { title: "the input at to: no address", status: 400, code: "invalid_value", details: { Issues } };
+    expect(refused).toMatchObject({ status: 400, body });
+    expect(await post("/account/alice/add", 0.5)).toMatchObject({ status: 400, body: { code: "invalid_value" } });
+    expect(await call("GET", "/mail/welcome/r1")).toMatchObject({ status: 404 });
+    expect(sent).toEqual([]);
   });
 
   test.each([
