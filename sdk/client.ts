@@ -48,7 +48,7 @@ export interface Client extends StateCalls, ChannelCalls, EventCalls, OperationC
 }
 
 /**
- * A client for the nodes at `endpoints`; text is one endpoint. It holds no connection and needs no closing.
+ * A client for the nodes at `endpoints`; text is one endpoint. It needs no closing.
  * ```ts
  * const client = createClient({ endpoints: ["http://10.0.0.1:8081", "http://10.0.0.2:8081"] });
  * await client.send("jobs", { n: 1 }, { wait: "30s" });

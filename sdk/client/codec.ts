@@ -48,7 +48,7 @@ export async function decode(codecs: Codecs, value: Json | undefined): Promise<J
 
 /**
  * AES-GCM with a key of 128 or 256 bits, by WebCrypto. For a rotation give several codecs with keys of different names.
- * @param key 16 or 32 raw bytes; others are refused by WebCrypto at the first use
+ * @param key 16 or 32 raw bytes
  * @param keyName stands in every envelope, behind `aes-gcm:`
  */
 export function encrypted(key: Uint8Array<ArrayBuffer>, keyName = "1"): Codec {

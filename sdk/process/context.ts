@@ -113,13 +113,17 @@ export interface LoopContext extends ProcessContext {
  * @throws SlctError from whatever is awaited: `journal_mismatch`, `not_durable`; the worker then pauses the process
  */
 export interface ProcessContext {
-  /** Waits for exactly one of these cases; the others leave no trace. */
+  /** Waits for exactly one of these cases; the others leave no trace. Among those that are ready one is drawn, or the first. */
   select<C extends Cases>(cases: C, options?: { readonly choice?: "random" | "order" }): Promise<Selected<C>>;
+  /** A value of a channel. @throws SlctError when it is awaited: `closed` when there will be none, `invalid_value` */
   recv<T = Json>(chan: ChannelLike<never, T>, options?: CaseOptions): Receiving<T>;
+  /** Gives a value away. @throws SlctError when it is awaited: `closed`, `invalid_value` */
   send<T = Json>(chan: ChannelLike<T, unknown>, value: T, options?: CaseOptions): Sending;
   /** Counts from when it is awaited or selected. */
   after(duration: Duration): Timer;
+  /** A point in time: unix ms, a date, or RFC 3339. One that is over fires at once. */
   at(time: number | string | Date): Timer;
+  /** Awaits a timer; throws the {@link Failure} `cancelled` when the process is cancelled meanwhile. */
   sleep(duration: Duration): Promise<void>;
   /** Every value until the channel is closed and drained. */
   range<T = Json>(chan: ChannelLike<never, T>): AsyncIterable<T>;
@@ -147,14 +151,14 @@ export interface ProcessContext {
   chan<T>(buffer: number, schema: StandardSchema<unknown, T>): Channel<T>;
   /** Gives a channel a buffer. @throws SlctError `exists` with another one, `closed` */
   make(chan: ChannelLike<never, unknown>, buffer: number): void;
-  /** @throws SlctError `closed` the second time */
+  /** Closes a channel: receivers get `value`. @throws SlctError `closed` the second time */
   close(chan: ChannelLike<never, unknown>, value?: Json): void;
 
   /** A promise that anybody may settle who knows its ID: {@link resolve}, `client.resolve`, or curl. */
   promise<T = Json>(): Awaiting<T>;
-  /** @throws SlctError `closed` when it was settled before */
+  /** Keeps a promise, by its ID. @throws SlctError `closed` when it was settled before */
   resolve(promise: string, value: Json): void;
-  /** @throws SlctError `closed` when it was settled before */
+  /** Breaks a promise, by its ID. @throws SlctError `closed` when it was settled before */
   reject(promise: string, error: Error): void;
 
   /**
@@ -167,7 +171,7 @@ export interface ProcessContext {
   now(): number;
   /** Uniform in [0, 1). */
   random(): number;
-  /** Version 4. */
+  /** A UUID of version 4. */
   uuid(): string;
 
   /** A small object that API and console show; put back when it changes. */
