@@ -68,7 +68,8 @@ class Activation {
   readonly #steps = new Map<string, Running>();
   /** What they say of themselves. */
   readonly #reports: { [op: string]: Json } = {};
-  readonly #end = new AbortController();
+  /** Of {@link #news}. */
+  #listening = new AbortController();
   readonly #lost: Promise<never>;
   #news: Promise<readonly ResultOut[]> | undefined;
 
@@ -93,14 +94,15 @@ class Activation {
           await this.#work(execution);
           continue;
         }
+        // What comes while it is put back is in the answer.
+        if (!isWorking) this.#stopListening();
         const stored = await this.#store(execution, isWorking);
         if (stored instanceof Execution) execution = stored;
         else if (!isWorking) return this.#leave(execution, stored.next);
       }
     } finally {
-      this.#news?.catch(() => undefined);
+      this.#stopListening();
       const over = new SlctError("lock_error", `process ${ID} is no longer run here`);
-      this.#end.abort(over);
       for (const { controller } of this.#steps.values()) controller.abort(over);
     }
   }
@@ -121,7 +123,7 @@ class Activation {
       else this.#steps.set(due.step.op, this.#begin(due, execution));
     }
     if (execution.mustStore || !execution.hasRunning) return;
-    this.#news ??= this.#holder.news(this.#end.signal, () => [...this.#steps.values()][0]?.begunMs);
+    this.#news ??= this.#holder.news(this.#listening.signal, () => [...this.#steps.values()][0]?.begunMs);
     const ends = [...this.#steps.values()].map(({ end }) => end);
     const event = await Promise.race([...ends, this.#news, this.#lost]);
     if ("op" in event) {
@@ -131,6 +133,13 @@ class Activation {
       this.#news = undefined;
       await this.#deliver(execution, event);
     }
+  }
+
+  #stopListening(): void {
+    this.#news?.catch(() => undefined);
+    this.#news = undefined;
+    this.#listening.abort();
+    this.#listening = new AbortController();
   }
 
   #begin({ step, attempt, lastDetails }: DueStep, execution: Execution): Running {
