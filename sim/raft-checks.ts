@@ -121,9 +121,12 @@ export class RaftChecks {
     this.#register(entries, disk.term(first.index - 1) ?? -1);
     if (raft?.role === "leader" && entries.some(({ kind }) => kind !== undefined))
       this.#checkChange(node, raft, entries);
+    const by = entries.find(({ index, term }) => disk.term(index) !== term)?.term ?? 0;
     for (let index = first.index; index <= Math.min(last, this.committed.length - 1); index += 1) {
       const kept = this.committed[index]?.term;
       if (disk.term(index) !== kept || entries[index - first.index]?.term === kept) continue;
+      // A leader of an earlier term than that which committed it need not know it: this copy was in no quorum.
+      if (by < (this.#committedIn[index] ?? 0)) continue;
       throw new Violation("committed entries stay", `${node.id} overwrites ${index}`);
     }
   }
