@@ -95,6 +95,8 @@ function objectToCancel(state: ModelState, command: PutCommand | PatchCommand, f
 
 function objectToListed(state: ModelState, command: PutCommand, found: Objections): void {
   const delivered = (id: string) => state.lock?.delivered.has(id) === true;
+  const isNew = (id: string) => !state.selects.some((select) => select.id === id);
+  if (command.selects.some(({ id, carriesResult }) => carriesResult && isNew(id))) found.add("bad_request");
   for (const select of state.selects) {
     const spec = command.selects.find((one) => one.id === select.id);
     if (command.hold && delivered(select.id)) continue;
@@ -122,6 +124,7 @@ export function objectTo(world: World, command: PutCommand | PatchCommand, state
   );
   if (command.strict && taken.length > 0) found.add("exists");
   if (!state) {
+    if (listed.some(({ carriesResult }) => carriesResult)) found.add("bad_request");
     if (command.kind === "patch" || command.lock !== undefined) found.add("not_found");
     if (command.hold || (command.cancel && command.cancel.length > 0)) found.add("bad_request");
     if (command.ifVersion !== undefined) found.add("version_mismatch");
