@@ -8,8 +8,8 @@ import { runChaos } from "../../chaos/run.js";
 
 /** Each once, of every group that needs no privileges; more than a minute. */
 const faults = [
-  ...["kill-leader", "isolate-leader", "triangle", "corrupt", "replay", "failpoint-exit", "flip-store", "wipe"],
-  ...["replace-leader", "fsync-error", "kill-all"],
+  ...["kill-leader", "kill-follower", "stop-leader", "isolate-leader", "triangle", "corrupt", "failpoint-exit"],
+  ...["flip-store", "wipe", "replace-leader", "fsync-error", "restart", "kill-all"],
 ];
 
 test("what is broken loses nothing and repeats nothing", async () => {
