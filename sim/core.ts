@@ -15,7 +15,7 @@ export interface Survivors {
 
 /** @returns nobody when too few disks are sound */
 export function drawCore({ nodes, reference }: Survivors, random: Random): readonly SimNode[] {
-  const possible = configurations(nodes, reference);
+  const possible = configurations(nodes, reference).flatMap(withPromotions);
   const members = new Set(possible.flatMap((one) => one.members.map(({ id }) => id)));
   const sound = nodes.filter(({ id, disk }) => members.has(id) && !disk.isRotten && !disk.isRemoved);
   const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
@@ -42,6 +42,17 @@ function configurations(nodes: readonly SimNode[], reference: Reference): readon
     if (raft?.role === "leader" && raft.status().lastIndex > reference.index) found.push(raft.configuration);
   }
   return found;
+}
+
+/** A leader may promote learners that it heard a moment ago, whoever of them is gone now. */
+function withPromotions(configuration: Configuration): readonly Configuration[] {
+  const learner = configuration.members.find(({ voter }) => !voter);
+  if (learner === undefined) return [configuration];
+  const others = configuration.members.filter((one) => one !== learner);
+  // Of one who stays a learner no more is needed here, so it may be left out.
+  return [others, [...others, { ...learner, voter: true }]].flatMap((members) =>
+    withPromotions({ ...configuration, members }),
+  );
 }
 
 function isQuorum(nodes: readonly SimNode[], configuration: Configuration): boolean {
