@@ -99,8 +99,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     runs: positive("--runs", values.runs ?? "1"),
     peerCache: values["peer-cache"] ?? join(tmpdir(), "slct-peers"),
     out: values.out ?? "bench-out",
-    command: ["npm run bench", ...(argv.length > 0 ? ["--", ...argv] : [])].join(" "),
+    command: ["npm run bench", ...(argv.length > 0 ? ["--", ...argv.map(quoted)] : [])].join(" "),
   };
+}
+
+/** For a shell. */
+function quoted(argument: string): string {
+  return /^[\w,.:/=-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 
 function positive(what: string, text: string): number {

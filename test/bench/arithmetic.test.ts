@@ -101,6 +101,9 @@ describe("the command line", () => {
       rounds: 5,
     });
     expect(parseOptions(["--rate=500"])).toMatchObject({ mode: "open", count: 500 });
+    expect(parseOptions(["--only", "create 256 B,get"])).toMatchObject({
+      command: "npm run bench -- --only 'create 256 B,get'",
+    });
     expect(parseOptions(["--help"])).toBeUndefined();
   });
 
