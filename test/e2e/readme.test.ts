@@ -3,7 +3,7 @@
  * show is what happens.
  * `REWRITE=1` writes the output that was seen into the README.
  */
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { promisify } from "node:util";
 import ts from "typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clusterScript } from "../../scripts/cluster-child.js";
+import { atPort, mask, runAll, tasksOf, withOutputs } from "./console.js";
 import { TestCluster } from "./harness.js";
 
 const readme = new URL("../../README.md", import.meta.url);
-const marker = "\u0001";
 
 let cluster: TestCluster;
 let dir: string;
@@ -29,14 +29,9 @@ afterAll(async () => {
 
 test("the commands of the README print what it shows", async () => {
   const text = readFileSync(readme, "utf8");
-  const commands = [...text.matchAll(/^\$ (.*)$/gm)].map(([, command]) => command ?? "");
+  const commands = tasksOf(text).flatMap((task) => ("command" in task ? [here(task.command)] : []));
   expect(commands.length).toBeGreaterThan(5);
-  const outputs = await run(commands);
-  let n = 0;
-  const seen = text.replace(/```console\n([\s\S]*?)```/g, (_, block: string) => {
-    const lines = block.split("\n").filter((line) => line.startsWith("$ "));
-    return `\`\`\`console\n${lines.map((line) => `${line}\n${outputs[n++] ?? ""}`).join("")}\`\`\``;
-  });
+  const seen = withOutputs(text, await runAll(commands, dir));
   if (process.env.REWRITE === "1") writeFileSync(readme, seen);
   expect(mask(seen)).toBe(mask(text));
 });
@@ -58,7 +53,7 @@ test("the one-liners of the API table work, in their order", async () => {
     const line = here(command)
       .replace("…", lock)
       .replace("curl ", `curl -sf -o /dev/null -m ${waits ? 1 : 10} `);
-    const [output] = await run([`${line}; echo "exit $?"`]);
+    const [output] = await runAll([`${line}; echo "exit $?"`], dir);
     expect([command, waits && output === "exit 28\n" ? "exit 0\n" : output]).toEqual([command, "exit 0\n"]);
   }
 });
@@ -79,27 +74,8 @@ test("the program of the README runs as it stands there", async () => {
   }
 });
 
-/** Output of each command, run by one bash so that variables and background jobs carry over. */
-async function run(commands: readonly string[]): Promise<string[]> {
-  const script = commands.map((command) => `${here(command)}\necho; echo '${marker}'`).join("\n");
-  const shell = spawn("bash", ["-s"], { cwd: dir, stdio: ["pipe", "pipe", "inherit"] });
-  // What still runs in the background would outlive its data.
-  shell.stdin.end(`${script}\nkill $(jobs -p) 2>/dev/null; wait`);
-  let printed = "";
-  for await (const chunk of shell.stdout) printed += String(chunk);
-  return printed.split(`${marker}\n`).map((output) => (output.trim() === "" ? "" : `${output.trim()}\n`));
-}
-
 /** The README's ports and directory are those of `npm start`; the test has its own. */
 function here(command: string): string {
-  return command
-    .replace(/:808([123])\b/g, (_, node: string) => `:${cluster.port + Number(node) - 1}`)
-    .replace("npm run -s cluster --", `${process.execPath} ${clusterScript} --data ${cluster.dir}`);
-}
-
-/** Times, locks and indexes differ from run to run. */
-function mask(text: string): string {
-  return text
-    .replace(/"(Lock)":"[^"]*"/g, '"$1":"…"')
-    .replace(/"(LockUntil|CreatedAt|UpdatedAt|At|Index)":\d+/g, '"$1":0');
+  const script = `${process.execPath} ${clusterScript} --data ${cluster.dir}`;
+  return atPort(command, cluster.port).replace("npm run -s cluster --", script);
 }
