@@ -146,7 +146,7 @@ export class Clients {
         return;
       }
       node.enter(life, () => {
-        const { member } = node;
+        const member = node.serving;
         if (member === undefined) return end("refused");
         this.#submit(member, { node, life, command, waitMs, signal: gone.signal }, (how) => {
           if (!isLost) loop.after(latencyMs, () => end(how));
@@ -192,7 +192,7 @@ export class Clients {
   #read(random: Random, done: () => void): void {
     const { loop, nodes, oracle, reference, verdict } = this.#service;
     const node = random.any(nodes) as SimNode;
-    const { life, member } = node;
+    const { life, serving: member } = node;
     loop.after(random.exponential(1_000), done);
     if (life === undefined || member === undefined) return;
     node.enter(life, () => {

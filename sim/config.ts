@@ -26,6 +26,8 @@ export const faultClasses = [
   "transfer",
   "compaction",
   "buggify",
+  "records",
+  "wipe",
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
 
@@ -63,6 +65,8 @@ export interface DiskConfig {
   readonly error: Rate;
   readonly full: Rate;
   readonly rot: Rate;
+  readonly spoil: Rate;
+  readonly wipe: Rate;
   readonly flushEntries: number;
 }
 
@@ -233,6 +237,8 @@ function drawDisk(random: Random, has: (one: FaultClass) => boolean): DiskConfig
     error: drawRate(random, has("diskError"), [5_000, 60_000], [500, 10_000]),
     full: drawRate(random, has("diskFull"), [5_000, 60_000], [1_000, 20_000]),
     rot: drawRate(random, has("rot"), [10_000, 60_000], [0, 0]),
+    spoil: drawRate(random, has("records"), [5_000, 60_000], [200, 10_000]),
+    wipe: drawRate(random, has("wipe"), [5_000, 60_000], [200, 10_000]),
     flushEntries: random.of([1, 10, 50, 1_000]),
   };
 }

@@ -3,7 +3,8 @@
  * way at that moment, and sometimes no more than that.
  */
 import { decodeConfiguration, votersOf } from "../raft/configuration.js";
-import type { Configuration, NodeId } from "../raft/types.js";
+import type { Configuration, Index, NodeId } from "../raft/types.js";
+import type { Disk } from "./disk.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { Reference } from "./reference.js";
@@ -17,17 +18,29 @@ export interface Survivors {
 export function drawCore({ nodes, reference }: Survivors, random: Random): readonly SimNode[] {
   const possible = configurations(nodes, reference).flatMap(withPromotions);
   const members = new Set(possible.flatMap((one) => one.members.map(({ id }) => id)));
-  const sound = nodes.filter(({ id, disk }) => members.has(id) && !disk.isRotten && !disk.isRemoved);
+  const sound = nodes.filter(({ id, disk }) => members.has(id) && !disk.isRotten && !disk.isRemoved && !disk.isWiped);
   const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
   const isSmall = random.chance(0.5);
   let core = order.map(({ node }) => node);
-  if (!possible.every((one) => isQuorum(core, one))) return [];
+  const suffices = (some: readonly SimNode[]): boolean =>
+    possible.every((one) => isQuorum(some, one)) && haveRecords(some);
+  if (!suffices(core)) return [];
   if (!isSmall) return core;
   for (const { node } of order) {
     const fewer = core.filter((one) => one !== node);
-    if (possible.every((one) => isQuorum(fewer, one))) core = fewer;
+    if (suffices(fewer)) core = fewer;
   }
   return core;
+}
+
+/** What one has lost and its log does not reach back to another one has, or gets from the log of the first. */
+function haveRecords(nodes: readonly SimNode[]): boolean {
+  const cut = Math.max(...nodes.map(({ disk }) => disk.cut.index));
+  return nodes.every(({ disk }) => !disk.lacksRecords) || nodes.some(({ disk }) => isWhole(disk, cut));
+}
+
+function isWhole(disk: Disk, cut: Index): boolean {
+  return !disk.lacksRecords && disk.lastIndex >= cut;
 }
 
 /** The committed one, and those behind it that may still be. */

@@ -27,8 +27,12 @@ export class Disk {
   hardState: HardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
   /** Starts of the node. */
   epoch = 0;
+  /** How often it was emptied. */
+  wipes = 0;
+  /** What was in the log until then: some leader may count it still. */
+  wiped: readonly Entry[] = [];
   /** Which directory of each other node this one has met. */
-  readonly instances = new Instances();
+  instances = new Instances();
   /** Flushed records, and the entry they reflect. */
   readonly records = new Map<string, unknown>();
   mark: { index: Index; term: Term } = { index: 0, term: 0 };
@@ -52,6 +56,33 @@ export class Disk {
 
   get isRotten(): boolean {
     return this.rottenIndex !== undefined;
+  }
+
+  /** The records do not reach up to the log: they have to come from another member. */
+  get lacksRecords(): boolean {
+    return this.mark.index < this.cut.index;
+  }
+
+  get isWiped(): boolean {
+    return this.wipes > 0;
+  }
+
+  /** Damaged records are put aside. */
+  loseRecords(): void {
+    this.records.clear();
+    this.mark = { index: 0, term: 0 };
+  }
+
+  /** As a new one. */
+  wipe(): void {
+    this.wipes += 1;
+    this.wiped = this.entries;
+    this.reset(0, 0);
+    this.hardState = { currentTerm: 0, votedFor: null, commitIndex: 0 };
+    this.instances = new Instances();
+    this.loseRecords();
+    this.arrived = undefined;
+    this.intent = undefined;
   }
 
   term(index: Index): Term | undefined {

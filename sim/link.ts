@@ -1,6 +1,7 @@
 /**
  * One connection of the simulated network: one lane from one node to another.
  */
+import type { Instances } from "../cluster/instances.js";
 import type { Frame, PeersHandler } from "../cluster/types.js";
 import type { NodeId } from "../raft/types.js";
 
@@ -12,6 +13,9 @@ export interface Host {
   /** Number of its process; undefined while there is none. */
   readonly life: number | undefined;
   readonly handler: PeersHandler | undefined;
+  /** Which directory it has, and those that it has met. */
+  readonly instance: string;
+  readonly instances: Instances;
   /** Runs in the node as soon as it can, if that process still lives. */
   enter(life: number, run: () => void): void;
 }

@@ -32,6 +32,7 @@ export class Network {
   readonly #breaksStream: (by: Host) => boolean;
   /** Called for every Raft message that leaves a node, delivered or not. */
   readonly #onSent: (from: Host, message: Message) => void;
+  readonly #onConnected: (from: Host, to: Host) => void;
   readonly #onDelivered: (from: Host, to: Host, frame: Frame) => void;
 
   constructor(options: {
@@ -43,6 +44,7 @@ export class Network {
     /** A stream that this node pulls breaks off now. */
     readonly breaksStream: (by: Host) => boolean;
     readonly onSent: (from: Host, message: Message) => void;
+    readonly onConnected: (from: Host, to: Host) => void;
     readonly onDelivered: (from: Host, to: Host, frame: Frame) => void;
   }) {
     const { hosts } = options;
@@ -54,6 +56,7 @@ export class Network {
     this.#byId = new Map(hosts.map((host) => [host.id, host]));
     this.#breaksStream = options.breaksStream;
     this.#onSent = options.onSent;
+    this.#onConnected = options.onConnected;
     this.#onDelivered = options.onDelivered;
     this.#cuts = hosts.flatMap(() => hosts.map(() => 0));
     for (const from of hosts) {
@@ -218,7 +221,10 @@ export class Network {
     if (link.up && link.toLife === to.life) return;
     // Tried again when it heals.
     if (this.#isCut(link) || !this.#circle.wants(from, to)) return;
-    if (this.#circle.bans(to, from)) return from.enter(from.life, () => from.handler?.onBanned(to.id, "removed"));
+    const ban = this.#circle.bans(to, from);
+    if (ban !== undefined) return from.enter(from.life, () => from.handler?.onBanned(to.id, ban));
+    if (!this.#circle.recognises(from, to)) return;
+    this.#onConnected(from, to);
     link.up = true;
     link.generation += 1;
     link.toLife = to.life;

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import type { Member } from "../cluster/node.js";
 import type { SnapshotStorage } from "../cluster/snapshots.js";
+import type { Instances } from "../cluster/instances.js";
 import { startNode } from "../cluster/start.js";
 import { StorageError } from "../cluster/storage-error.js";
 import type { NodeConfig } from "../cluster/node-config.js";
@@ -83,8 +84,22 @@ export class SimNode {
     return this.#process?.life;
   }
 
+  /** Which directory this is: another one after it was emptied. */
+  get instance(): string {
+    return `instance-${this.id}-${this.disk.wipes}`;
+  }
+
+  get instances(): Instances {
+    return this.disk.instances;
+  }
+
   get member(): Member | undefined {
     return this.#process?.member;
+  }
+
+  /** As cluster/seat.ts: it refuses requests as long as it has no records. */
+  get serving(): Member | undefined {
+    return this.member?.needsSnapshot === true ? undefined : this.member;
   }
 
   get raft(): Raft | undefined {
@@ -200,7 +215,7 @@ export class SimNode {
     );
     const random = new Random(streamSeed(mix(config.seed, this.number), `raft ${life}`));
     const identity = {
-      ...{ clusterId: "sim", nodeId: this.id, instance: `instance-${this.id}`, epoch: life },
+      ...{ clusterId: "sim", nodeId: this.id, instance: this.instance, epoch: life },
       members: this.#nodeConfig.join ? [] : this.#nodeConfig.members,
     };
     const secret = new Random(streamSeed(config.seed, `secret ${this.number} ${life}`));
@@ -246,7 +261,8 @@ export class SimNode {
         },
       },
       {
-        ...{ identity, instances: this.disk.instances, log, store, machine, needsSnapshot: false },
+        ...{ identity, instances: this.disk.instances, log, store, machine },
+        needsSnapshot: this.disk.lacksRecords,
         snapshots: this.#openSnapshots(life),
       },
     );
@@ -289,7 +305,9 @@ export class SimNode {
     const process = this.#process;
     if (process?.life !== life) return;
     process.fatal ??= error;
-    if (!(error instanceof StorageError) && !process.log.isClosed) this.#around.verdict.report(error);
+    // Those who knew it before turn it away.
+    if (this.disk.isWiped && String(error).includes("another data directory")) this.disk.isRemoved = true;
+    else if (!(error instanceof StorageError) && !process.log.isClosed) this.#around.verdict.report(error);
   }
 
   #exit(process: Process): void {

@@ -26,6 +26,7 @@ interface Seen {
   highestTerm: Term;
   appliedIndex: Index;
   durableTerm: Term;
+  wipes: number;
 }
 
 export class RaftChecks {
@@ -57,16 +58,27 @@ export class RaftChecks {
   started(node: Watched): void {
     const { raft, disk } = node;
     if (raft === undefined) return;
-    const before = this.#seen.get(node.id);
+    const last = this.#seen.get(node.id);
+    // What it promised before it was emptied is forgotten.
+    const before = last?.wipes === disk.wipes ? last : undefined;
     const { role, term, commitIndex } = raft;
     check(term >= (before?.durableTerm ?? 0), "monotone term", `${node.id} restarts in ${term}`);
-    check(disk.cut.index <= disk.mark.index, "purged <= snapshot", `${node.id} ${disk.cut.index} > ${disk.mark.index}`);
+    const isCovered = disk.cut.index <= disk.mark.index || disk.mark.index === 0;
+    check(isCovered, "purged <= snapshot", `${node.id} ${disk.cut.index} > ${disk.mark.index}`);
     this.#checkInForce(node, raft);
     check(disk.mark.index <= raft.commitIndex, "applied <= commit", `${node.id} ${disk.mark.index} > ${commitIndex}`);
     this.#seen.set(node.id, {
       ...{ role, term, commitIndex, highestTerm: Math.max(term, before?.highestTerm ?? 0) },
-      ...{ appliedIndex: disk.mark.index, durableTerm: disk.hardState.currentTerm },
+      ...{ appliedIndex: disk.mark.index, durableTerm: disk.hardState.currentTerm, wipes: disk.wipes },
     });
+  }
+
+  /** No voter speaks to a node that has forgotten what it promised, or listens to it. */
+  connected(a: Watched, b: Watched): void {
+    const [wiped, other] = a.disk.isWiped ? [a, b] : [b, a];
+    if (!wiped.disk.isWiped || other.disk.isWiped || other.raft === undefined) return;
+    if (votersOf(other.raft.configuration).includes(other.id))
+      throw new Violation("the emptied are alone", `${other.id} lets in ${wiped.id}`);
   }
 
   /** In force is the last configuration in the log, or that of the records. */
@@ -145,6 +157,7 @@ export class RaftChecks {
   /** What the message promises is on the disk of its sender. */
   sent(node: Watched, message: Message): void {
     const { disk } = node;
+    if (disk.isWiped) return;
     const { currentTerm, votedFor } = disk.hardState;
     if (message.type === "AppendEntries") {
       if (message.entries.length > 0) this.#register(message.entries, message.prevLogTerm);
@@ -208,8 +221,8 @@ export class RaftChecks {
     const voters = votersOf(raft.configuration);
     const copies = new Map<Term, number>();
     for (const { id, disk } of this.#nodes) {
-      const term = voters.includes(id) ? disk.term(index) : undefined;
-      if (term !== undefined && index > disk.cut.index) copies.set(term, (copies.get(term) ?? 0) + 1);
+      const term = voters.includes(id) ? copyOn(disk, index)?.term : undefined;
+      if (term !== undefined) copies.set(term, (copies.get(term) ?? 0) + 1);
     }
     for (const [term, count] of copies) if (2 * count > voters.length) return term;
     return undefined;
@@ -271,6 +284,11 @@ export class RaftChecks {
       previous = term;
     }
   }
+}
+
+/** Or was, when it was acknowledged. */
+function copyOn(disk: Disk, index: Index): Entry | undefined {
+  return entryAt(disk, index) ?? disk.wiped[index - (disk.wiped[0]?.index ?? 0)];
 }
 
 function entryAt(disk: Disk, index: Index): Entry | undefined {

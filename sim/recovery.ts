@@ -135,7 +135,7 @@ export class Recovery {
 
   /** Asks until it is answered: what is asked while nobody leads is refused. */
   #hasRead(node: SimNode): boolean {
-    const { life, member, raft, id } = node;
+    const { life, serving: member, raft, id } = node;
     const read = this.#reads.get(id) ?? "unsent";
     if (read !== "unsent" || life === undefined || member === undefined) return read === "answered";
     if (raft?.leader === null) return false;
@@ -152,8 +152,8 @@ export class Recovery {
   /** With tiny limits some may be refused. */
   #write(): void {
     const { loop } = this.#patients;
-    const node = this.#members.find(({ member, raft }) => member !== undefined && raft?.leader !== null);
-    const { life, member } = node ?? {};
+    const node = this.#members.find(({ serving, raft }) => serving !== undefined && raft?.leader !== null);
+    const { life, serving: member } = node ?? {};
     if (node === undefined || life === undefined || member === undefined) return;
     this.#fresh = "open";
     node.enter(life, () => {

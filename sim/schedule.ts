@@ -49,6 +49,10 @@ export type Fault =
   | { readonly kind: "diskFull"; readonly atMs: number; readonly node: NodeId; readonly forMs: number }
   /** A log record of this node is not what was written. It finds that when it starts, at the latest. */
   | { readonly kind: "rot"; readonly atMs: number; readonly node: NodeId }
+  /** The applied records of this node turn out to be damaged: it ends, and comes back without them. */
+  | { readonly kind: "spoil"; readonly atMs: number; readonly node: NodeId; readonly forMs: number }
+  /** The directory of this node is emptied, and it comes back under its old id. */
+  | { readonly kind: "wipe"; readonly atMs: number; readonly node: NodeId; readonly forMs: number }
   /** A node with an empty disk starts, and is to become a member; a node is to leave; a node is to lead. */
   | { readonly kind: "join" | "remove" | "transfer"; readonly atMs: number; readonly node: NodeId }
   /** The `number`-th Raft message on a link is lost; comes once more later. */

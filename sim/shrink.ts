@@ -137,6 +137,8 @@ function concerns(fault: Fault, nodes: number, nodesBefore: number): boolean {
       return true;
     case "crash":
     case "pause":
+    case "spoil":
+    case "wipe":
     case "step":
     case "stall":
     case "diskError":

@@ -104,6 +104,7 @@ class Simulation {
       ...{ loop, schedule, config: config.network, seed: config.seed, hosts: nodes },
       breaksStream: ({ number }) => around.buggify.fires("stream", number),
       onSent: (from, message) => this.#checks.sent(from as SimNode, message),
+      onConnected: (from, to) => verdict.guard(() => this.#checks.connected(from as SimNode, to as SimNode)),
       onDelivered: (from, to, frame) => {
         trace.note(3, from.number * 8 + to.number, loop.events);
         if (trace.isKept) trace.line(loop.nowMs, `${from.id} → ${to.id} ${describe(frame)}`);
