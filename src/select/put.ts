@@ -32,9 +32,9 @@ export function missing({ id }: { readonly id: string }): Refusal {
   return refuse("not_found", `there is no state ${id}`);
 }
 
-/** `If-Match`: the optimistic check that any mutation of a state may carry. */
+/** `If-Match`: the optimistic check that any mutation of a state may carry. Version 0, of none, is not one to match. */
 export function checkVersion(version: number, ifVersion: number | undefined): Refusal | undefined {
-  if (ifVersion === undefined || ifVersion === version) return undefined;
+  if (ifVersion === undefined || (ifVersion === version && version > 0)) return undefined;
   return refuse("version_mismatch", `the version is ${version}`, { Version: version });
 }
 
