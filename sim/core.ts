@@ -3,8 +3,7 @@
  * way at that moment, and sometimes no more than that.
  */
 import { decodeConfiguration, votersOf } from "../raft/configuration.js";
-import type { Configuration, Index, NodeId } from "../raft/types.js";
-import type { Disk } from "./disk.js";
+import type { Configuration, NodeId } from "../raft/types.js";
 import type { SimNode } from "./node.js";
 import type { Random } from "./random.js";
 import type { Reference } from "./reference.js";
@@ -22,8 +21,11 @@ export function drawCore({ nodes, reference }: Survivors, random: Random): reado
   const order = sound.map((node) => ({ node, at: random.next() })).sort((a, b) => a.at - b.at);
   const isSmall = random.chance(0.5);
   let core = order.map(({ node }) => node);
-  const suffices = (some: readonly SimNode[]): boolean =>
-    possible.every((one) => isQuorum(some, one)) && haveRecords(some);
+  // Who lost its records gets them from those, and may be among the living all the same.
+  const suffices = (some: readonly SimNode[]): boolean => {
+    const whole = some.filter(({ disk }) => !disk.lacksRecords);
+    return possible.every((one) => isQuorum(whole, one));
+  };
   if (!suffices(core)) return [];
   if (!isSmall) return core;
   for (const { node } of order) {
@@ -31,16 +33,6 @@ export function drawCore({ nodes, reference }: Survivors, random: Random): reado
     if (suffices(fewer)) core = fewer;
   }
   return core;
-}
-
-/** What one has lost and its log does not reach back to another one has, or gets from the log of the first. */
-function haveRecords(nodes: readonly SimNode[]): boolean {
-  const cut = Math.max(...nodes.map(({ disk }) => disk.cut.index));
-  return nodes.every(({ disk }) => !disk.lacksRecords) || nodes.some(({ disk }) => isWhole(disk, cut));
-}
-
-function isWhole(disk: Disk, cut: Index): boolean {
-  return !disk.lacksRecords && disk.lastIndex >= cut;
 }
 
 /** The committed one, and those behind it that may still be. */

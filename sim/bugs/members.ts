@@ -39,4 +39,25 @@ export const memberBugs: readonly Bug[] = [
     replace: 'if (records.length < 0) yield block("records", encodeRecords(records));',
     why: "snapshots lack their last records, so no member that needs one ever gets it",
   },
+  {
+    name: "emptied-disk-let-in",
+    file: "cluster/instances.ts",
+    find: "if (known !== undefined) return known === instance;",
+    replace: "if (known !== undefined) return true;",
+    why: "a node whose directory was emptied is spoken to under its old id",
+  },
+  {
+    name: "lost-records-not-asked-for",
+    file: "cluster/snapshots.ts",
+    find: "wantedFrom: needsSnapshot ?",
+    replace: "wantedFrom: needsSnapshot && log.lastIndex() < 0 ?",
+    why: "a node that lost its records waits until somebody offers it some",
+  },
+  {
+    name: "leads-without-records",
+    file: "raft/replication.ts",
+    find: "if (removed || core.options.needsSnapshot === true) resign(core);",
+    replace: "if (removed) resign(core);",
+    why: "a leader that cannot apply what it commits leads on",
+  },
 ];
