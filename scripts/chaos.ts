@@ -4,11 +4,11 @@
  */
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { faults, workloads } from "../chaos/catalogue.js";
 import { table } from "../chaos/figures.js";
 import { isInside, runInside } from "../chaos/inside.js";
 import { isClean, runChaos, type NetworkKind } from "../chaos/run.js";
+import { numberFlag, parseFlags } from "./flags.js";
 
 const usage = `usage: npm run chaos -- [--minutes M] [--seed S] [--nodes N] [--network proxies|namespaces|both]
                         [--faults a,b] [--workloads a,b] [--in-order] [--json FILE]
@@ -26,7 +26,7 @@ faults: ${faults.map(({ name }) => name).join(" ")}
 workloads: ${Object.keys(workloads).join(" ")}
 `;
 
-const { values: flags } = parseArgs({
+const { values: flags } = parseFlags(usage, {
   options: {
     minutes: { type: "string", default: "5" },
     seed: { type: "string" },
@@ -36,15 +36,8 @@ const { values: flags } = parseArgs({
     workloads: { type: "string" },
     "in-order": { type: "boolean", default: false },
     json: { type: "string" },
-    help: { type: "boolean", default: false },
   },
 });
-
-function numberOf(flag: "minutes" | "nodes", min: number, max: number): number {
-  const value = Number(flags[flag]);
-  if (!(value >= min && value <= max)) throw new Error(`--${flag} must be a number in ${min}–${max}`);
-  return value;
-}
 
 function networksOf(name: string): readonly NetworkKind[] {
   if (name === "both") return ["proxies", "namespaces"];
@@ -53,18 +46,14 @@ function networksOf(name: string): readonly NetworkKind[] {
 }
 
 async function main(): Promise<number> {
-  if (flags.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
   const options = {
     ...{
-      minutes: numberOf("minutes", 0.1, 10_000),
-      nodes: numberOf("nodes", 1, 9),
+      minutes: numberFlag("minutes", flags.minutes, [0.1, 10_000]),
+      nodes: numberFlag("nodes", flags.nodes, [1, 9]),
       networks: networksOf(flags.network),
     },
     ...{ faults: flags.faults?.split(","), workloads: flags.workloads?.split(","), inOrder: flags["in-order"] },
-    seed: flags.seed === undefined ? randomInt(2 ** 31) : Number(flags.seed),
+    seed: flags.seed === undefined ? randomInt(2 ** 31) : numberFlag("seed", flags.seed, [0, 2 ** 31]),
   };
   if (!isInside()) {
     const code = await runInside();

@@ -3,9 +3,13 @@
  * reports of `npm run chaos -- --json REPORT` there first.
  */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { parseFlags } from "./flags.js";
 import { add, currentPage, pageFile } from "./guarantees/files.js";
 
-const { values, positionals } = parseArgs({ options: { add: { type: "boolean" } }, allowPositionals: true });
+const usage = `usage: npm run guarantees -- [--add REPORT…]
+
+  --add REPORT…  puts the figures of these reports of chaos into docs/runs first
+`;
+const { values, positionals } = parseFlags(usage, { options: { add: { type: "boolean" } }, allowPositionals: true });
 if (values.add === true) add(positionals);
 writeFileSync(pageFile, currentPage());

@@ -1,15 +1,20 @@
 /**
  * `npm run rows`: runs the tests that prove the rows of docs/sdk/rows.md and prints each row with its tests and results.
  *
- * Flags: --list (rows and their tests, nothing is run) --only R,P5 (groups or rows). Exit code 1: a row is missing, or a
- * test of it failed or was skipped.
+ * Exit code 1: a row is missing, or a test of it failed or was skipped.
  */
-import { parseArgs } from "node:util";
 import { findTitles, readCatalogue, sdkRows } from "../test/scenarios/catalogue.js";
 import { judge, proofsOf, tableOf } from "../test/scenarios/verdict.js";
 import { chosen, listed, runTests } from "./catalogue-run.js";
+import { parseFlags } from "./flags.js";
 
-const { values: flags } = parseArgs({
+const usage = `usage: npm run rows -- [--list] [--only R,P5]
+
+  --list       rows and their tests; nothing is run
+  --only R,P5  these groups or rows
+`;
+
+const { values: flags } = parseFlags(usage, {
   options: { list: { type: "boolean", default: false }, only: { type: "string" } },
 });
 

@@ -1,14 +1,20 @@
 /**
  * `npm run scenarios`: runs the tests that prove the rows of docs/scenarios.md and prints what is green, red and missing.
  *
- * Flags: --list (rows and their tests, nothing is run) --only A,B5 (groups or rows). Exit code 1: a row is red or missing.
+ * Exit code 1: a row is red or missing.
  */
-import { parseArgs } from "node:util";
 import { findTitles, readCatalogue, scenarios } from "../test/scenarios/catalogue.js";
 import { judge, tableOf } from "../test/scenarios/verdict.js";
 import { chosen, listed, runTests } from "./catalogue-run.js";
+import { parseFlags } from "./flags.js";
 
-const { values: flags } = parseArgs({
+const usage = `usage: npm run scenarios -- [--list] [--only A,B5]
+
+  --list       rows and their tests; nothing is run
+  --only A,B5  these groups or rows
+`;
+
+const { values: flags } = parseFlags(usage, {
   options: { list: { type: "boolean", default: false }, only: { type: "string" } },
 });
 

@@ -1,17 +1,11 @@
 /**
  * `npm run sim`: runs seeds of the simulator, and tells of those that break a promise.
  *
- * Flags: --seeds N (100) --minutes M (no longer than that) --seed S (first one, 1) --jobs J (processes, one per core)
- * --twice (each seed again: same trace?) --json FILE (figures) --trace N (of one seed: its last N lines) --replay FILE
- * --shrink (makes the first failure small, writes it to test/sim/regressions)
- * --bugs (seeded bugs: seeds until each is found, table into docs/simulation.md) --bug NAME,… (only these; one with
- * --shrink: a small run that it breaks) --starts N (3) --limit N (1000).
  * Exit code 1: a promise was broken, or a seeded bug not found. See docs/simulation.md.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
 import { runBatch, shrinkApart } from "../sim/batch.js";
 import { bugs } from "../sim/bugs/catalogue.js";
 import { hunt } from "../sim/bugs/hunt.js";
@@ -22,8 +16,25 @@ import { bugTable, figuresOf, textOf, withTable, type Hunts } from "../sim/repor
 import { replay, type Case } from "../sim/shrink.js";
 import { simulate, type Result } from "../sim/simulation.js";
 import type { Summary } from "../sim/summary.js";
+import { numberFlag, parseFlags } from "./flags.js";
 
-const { values: flags } = parseArgs({
+const usage = `usage: npm run sim -- [what] [how]
+
+  --seeds N      so many seeds (100)
+  --seed S       the first of them (1)
+  --minutes M    no longer than that
+  --twice        each seed again: the same trace?
+  --json FILE    the figures
+  --shrink       makes the first failure small and keeps it in test/sim/regressions
+  --trace N      one seed, and its last N lines in words
+  --replay FILE  a run that was kept
+  --bugs         seeded bugs: seeds until each is found; table into docs/simulation.md
+  --bug NAME,…   only these; one with --shrink: a small run that it breaks
+  --starts N     of each bug (3)
+  --limit N      seeds from each start (1000)
+  --jobs J       processes (one per core)
+`;
+const { values: flags } = parseFlags(usage, {
   options: {
     seeds: { type: "string" },
     minutes: { type: "string" },
@@ -42,17 +53,20 @@ const { values: flags } = parseArgs({
 });
 const document = "docs/simulation.md";
 const huntsFile = "docs/runs/sim-bugs.json";
-const first = Number(flags.seed);
-const count = Number(flags.seeds ?? (flags.trace === undefined ? "100" : "1"));
-const endMs = flags.minutes === undefined ? Infinity : Date.now() + 60_000 * Number(flags.minutes);
-const jobs = Number(flags.jobs);
+const first = numberFlag("seed", flags.seed, [0, 1e9]);
+const count = numberFlag("seeds", flags.seeds ?? (flags.trace === undefined ? "100" : "1"), [1, 1e8]);
+const endMs =
+  flags.minutes === undefined ? Infinity : Date.now() + 60_000 * numberFlag("minutes", flags.minutes, [0.01, 1e5]);
+const jobs = numberFlag("jobs", flags.jobs, [1, 256]);
+const starts = numberFlag("starts", flags.starts, [1, 1000]);
+const seedsMax = numberFlag("limit", flags.limit, [1, 1e8]);
+const traceLines = numberFlag("trace", flags.trace ?? "0", [0, 1e9]);
 
 async function main(): Promise<void> {
-  if (flags.replay !== undefined) return show(await replayed(flags.replay, Number(flags.trace ?? "0")));
+  if (flags.replay !== undefined) return show(await replayed(flags.replay, traceLines));
   if (flags.bugs || (flags.bug !== undefined && !flags.shrink)) return huntAll();
   if (flags.bug !== undefined) return shrinkMutant(flags.bug);
   if (flags.trace !== undefined) {
-    const traceLines = Number(flags.trace);
     return show(await outsideJobs(() => simulate(drawConfig(first), { traceLines })));
   }
   const summaries = await runBatch({ first, count, jobs, endMs, onSummary: tell });
@@ -98,7 +112,7 @@ function replayed(file: string, traceLines: number): Promise<Result> {
 async function huntAll(): Promise<void> {
   const wanted = flags.bug?.split(",");
   const todo = bugs.filter(({ name }) => wanted === undefined || wanted.includes(name));
-  const options = { root: ".", starts: Number(flags.starts), seedsMax: Number(flags.limit), firstSeed: first };
+  const options = { root: ".", starts, seedsMax, firstSeed: first };
   const next = async (): Promise<void> => {
     for (let bug = todo.shift(); bug !== undefined; bug = todo.shift()) {
       const { seeds, caughtBy, message } = await hunt(bug, options);
@@ -119,9 +133,9 @@ async function shrinkMutant(name: string): Promise<void> {
   if (bug === undefined) throw new Error(`there is no bug ${name}`);
   const mutant = buildMutant(".", bug);
   try {
-    const options = { first, count: Number(flags.limit), jobs: 1, stopAtFirst: true, worker: mutant.worker };
+    const options = { first, count: seedsMax, jobs: 1, stopAtFirst: true, worker: mutant.worker };
     const failed = (await runBatch(options)).find(({ violation }) => violation !== undefined);
-    if (failed === undefined) throw new Error(`${name} is not found in ${flags.limit} seeds from ${first}`);
+    if (failed === undefined) throw new Error(`${name} is not found in ${seedsMax} seeds from ${first}`);
     const found = await shrinkApart(failed.seed, mutant.worker);
     keep(found && { ...found, bug: name }, name);
   } finally {
