@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Far more than any test takes: on a busy machine nothing is to fail for being slow. */
@@ -11,7 +12,17 @@ const resolve = {
 export default defineConfig({
   test: {
     projects: [
-      { resolve, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], ...patience } },
+      {
+        resolve,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**"],
+          // By default one core is left over, which is half of a small machine.
+          maxWorkers: availableParallelism(),
+          ...patience,
+        },
+      },
       {
         test: {
           name: "e2e",
