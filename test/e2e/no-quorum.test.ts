@@ -20,6 +20,8 @@ const refusalMedianMsMax = 300;
 const writers = 16;
 const crowd = 2000;
 const growthMiBMax = 150;
+/** Of load without a quorum; `NO_QUORUM_MINUTES=10` for a long look. */
+const loadMinutes = Number(process.env.NO_QUORUM_MINUTES ?? "0.1");
 
 interface Problem {
   readonly code?: string;
@@ -133,6 +135,26 @@ describe.each([{ left: "follower" }, { left: "leader" }])("a $left is left alone
       return open.every((count) => count === 0);
     });
   });
+
+  test(
+    `memory stays bounded in ${loadMinutes} minutes of load`,
+    async () => {
+      const endMs = performance.now() + loadMinutes * 60_000;
+      const before = residentMiB(cluster, survivor);
+      let [asked, most] = [0, 0];
+      const client = async (n: number) => {
+        for (; performance.now() < endMs; asked++) {
+          if (n % 2 === 0) await ledger.write(survivor, 4096);
+          else await refusalOf("POST", "/channel/c/recv?wait=30");
+          if (asked % 100 === 0) most = Math.max(most, residentMiB(cluster, survivor) - before);
+        }
+      };
+      await Promise.all(Array.from({ length: writers }, (_, n) => client(n)));
+      console.log(`${left} left: ${asked} requests in ${loadMinutes} minutes, ${most.toFixed(0)} MiB more at most`);
+      expect(most).toBeLessThan(growthMiBMax);
+    },
+    loadMinutes * 60_000 + 60_000,
+  );
 
   test("when the others are back all is there, and nothing of what was refused", async () => {
     await Promise.all(killed.map((id) => cluster.start(id, flags)));
