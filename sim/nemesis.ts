@@ -4,7 +4,7 @@
 import type { NodeId } from "../raft/types.js";
 import { addressOf } from "./address.js";
 import type { Rate, SimConfig } from "./config.js";
-import type { Disk } from "./disk.js";
+import { rot, spoil, wipe } from "./damage.js";
 import type { Loop } from "./loop.js";
 import type { Network } from "./network.js";
 import type { SimNode } from "./node.js";
@@ -164,11 +164,15 @@ export class Nemesis {
       case "diskFull":
         return this.#failDisk(fault);
       case "rot":
-        return this.#rot(fault);
+        return rot(this.#node(fault.node), this.#victims.nodes);
       case "spoil":
-        return this.#spoil(fault);
+        if (!spoil(this.#node(fault.node), this.#victims.nodes)) return false;
+        this.#later(fault.forMs, () => this.#node(fault.node).start());
+        return true;
       case "wipe":
-        return this.#wipe(fault);
+        if (!wipe(this.#node(fault.node), this.#victims)) return false;
+        this.#later(fault.forMs, () => this.#node(fault.node).start());
+        return true;
       case "join":
         return this.#join(fault.node);
       case "remove":
@@ -208,47 +212,6 @@ export class Nemesis {
       node.start();
     });
     return true;
-  }
-
-  #rot(fault: Extract<TimedFault, { kind: "rot" }>): boolean {
-    const { disk } = this.#node(fault.node);
-    if (disk.entries.length === 0 || !this.#canSpare(disk)) return false;
-    disk.rottenIndex = disk.cut.index + Math.ceil(disk.entries.length / 2);
-    return true;
-  }
-
-  #spoil(fault: Extract<TimedFault, { kind: "spoil" }>): boolean {
-    const node = this.#node(fault.node);
-    const { disk } = node;
-    if (disk.mark.index === 0 || !this.#canSpare(disk)) return false;
-    node.crash({ write: "lost", polite: true });
-    disk.loseRecords();
-    this.#later(fault.forMs, () => node.start());
-    return true;
-  }
-
-  /** Those who were there at the beginning could begin once more, and who never met a node cannot tell it from another. */
-  #wipe(fault: Extract<TimedFault, { kind: "wipe" }>): boolean {
-    const { nodes, config } = this.#victims;
-    const node = this.#node(fault.node);
-    const { id, disk, instance } = node;
-    const first = nodes.slice(0, config.nodes);
-    const tooMany = first.filter((one) => one.disk.isWiped).length >= Math.floor((first.length - 1) / 2);
-    const others = nodes.filter((one) => one !== node && one.disk.epoch > 0 && !one.disk.isRemoved);
-    const isKnown = others.every((one) => one.disk.instances.get(id) === instance);
-    if (disk.lastIndex === 0 || tooMany || !isKnown || !this.#canSpare(disk)) return false;
-    node.crash({ write: "lost", polite: false });
-    disk.wipe();
-    this.#later(fault.forMs, () => node.start());
-    return true;
-  }
-
-  /** As many disks keep what they were given as a quorum needs: what is lost on more is nobody's to recover. */
-  #canSpare(disk: Disk): boolean {
-    const { nodes } = this.#victims;
-    const isBad = (one: Disk): boolean => one.isRotten || one.isWiped || one.lacksRecords;
-    const bad = nodes.filter((one) => isBad(one.disk)).length;
-    return !isBad(disk) && !disk.isRemoved && bad < Math.floor((nodes.length - 1) / 2);
   }
 
   #join(id: NodeId): boolean {

@@ -13,35 +13,17 @@ import type { NodeConfig } from "../cluster/node-config.js";
 import type { PeersHandler } from "../cluster/types.js";
 import type { Raft } from "../raft/raft.js";
 import type { NodeId } from "../raft/types.js";
-import type { Buggify } from "./buggify.js";
 import { NodeClock } from "./clock.js";
 import type { SimConfig } from "./config.js";
 import { Disk, SimLog } from "./disk.js";
-import { settle, type Loop } from "./loop.js";
+import { settle } from "./loop.js";
 import { openMachine } from "./machine.js";
-import type { Network } from "./network.js";
+import { peersOf } from "./peers.js";
 import { drawAt, exponential, mix, Random, streamSeed } from "./random.js";
-import type { RaftChecks } from "./raft-checks.js";
-import type { Reference } from "./reference.js";
 import { install, storageOf } from "./snapshots.js";
 import { SimStore } from "./store.js";
+import type { Surroundings } from "./surroundings.js";
 import { timeOf } from "./time.js";
-import type { Trace } from "./trace.js";
-import type { Verdict } from "./verdict.js";
-
-/** What all nodes share. */
-export interface Surroundings {
-  readonly config: SimConfig;
-  readonly loop: Loop;
-  readonly trace: Trace;
-  readonly verdict: Verdict;
-  readonly buggify: Buggify;
-  readonly network: () => Network;
-  readonly checks: () => RaftChecks;
-  readonly reference: Reference;
-  /** A node starts from a snapshot. */
-  readonly onInstalled: (node: SimNode) => void;
-}
 
 const silence = () => undefined;
 const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
@@ -243,21 +225,8 @@ export class SimNode {
         onRemoved: () => this.#leave(life),
         openLinks: ({ handler }) => {
           process.handler = handler;
-          return Promise.resolve({
-            send: (to, frame) => {
-              if (this.#process !== process || process.fatal !== undefined) return;
-              verdict.guard(() => network().send(this, to, frame));
-            },
-            isUp: (to) => network().isUp(this, to),
-            setMembers: (members, removed) => {
-              if (this.#process !== process) return;
-              const ids = members.map(({ id }) => id).filter((id) => id !== this.id);
-              network().setMembers(this, ids, removed);
-            },
-            pull: (from, path, signal) => network().pull(this, from, path, signal),
-            queuedBytes: () => 0,
-            close: () => Promise.resolve(),
-          });
+          const isGone = (): boolean => this.#process !== process || process.fatal !== undefined;
+          return Promise.resolve(peersOf(this, { network: network(), verdict, isGone }));
         },
       },
       {
