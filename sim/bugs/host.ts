@@ -40,11 +40,4 @@ export const hostBugs: readonly Bug[] = [
     replace: "if (origin.node === config.id && origin.epoch <= epoch)",
     why: "entries of an earlier run answer requests of this one",
   },
-  {
-    name: "links-up-unnoticed",
-    file: "cluster/node.ts",
-    find: "this.#parts.proposals.resend(to);",
-    replace: "void to;",
-    why: "what was lost with a connection is not sent again",
-  },
 ];

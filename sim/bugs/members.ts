@@ -53,11 +53,4 @@ export const memberBugs: readonly Bug[] = [
     replace: "wantedFrom: needsSnapshot && log.lastIndex() < 0 ?",
     why: "a node that lost its records waits until somebody offers it some",
   },
-  {
-    name: "leads-without-records",
-    file: "raft/replication.ts",
-    find: "if (removed || core.options.needsSnapshot === true) resign(core);",
-    replace: "if (removed) resign(core);",
-    why: "a leader that cannot apply what it commits leads on",
-  },
 ];

@@ -102,18 +102,4 @@ export const raftBugs: readonly Bug[] = [
     replace: "return Math.ceil(voters / 2);",
     why: "half of an even number of voters is a quorum",
   },
-  {
-    name: "match-index-falls",
-    file: "raft/progress.ts",
-    find: "if (matchIndex < progress.matchIndex) return false;",
-    replace: "if (matchIndex < 0) return false;",
-    why: "a late answer lowers what a follower is known to have (Redis-Raft #42)",
-  },
-  {
-    name: "commit-beyond-match",
-    file: "raft/replication.ts",
-    find: "log.commitTo(Math.min(message.leaderCommit, matchIndex));",
-    replace: "log.commitTo(Math.min(message.leaderCommit, log.lastIndex));",
-    why: "a follower commits entries of its own that the leader's do not reach",
-  },
 ];

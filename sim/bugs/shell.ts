@@ -47,13 +47,6 @@ export const shellBugs: readonly Bug[] = [
     why: "only the first leader fires timers",
   },
   {
-    name: "early-deadline-lost",
-    file: "cluster/timers.ts",
-    find: "for (const key of early) this.#near.push(key);",
-    replace: "for (const key of early) this.#isDue(key);",
-    why: "a deadline that was proposed a moment too early is not proposed again",
-  },
-  {
     name: "failed-fire-forgotten",
     file: "cluster/timers.ts",
     find: "this.#cancel = this.#time.after(sleepMsMax, () => this.start());",
