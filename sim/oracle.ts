@@ -31,6 +31,9 @@ export class Oracle {
   readonly #attempts = new Map<string, Attempt>();
   /** Own commands of nodes are committed too; none of them twice. */
   readonly #committed = new Map<string, Index>();
+  /** Plain requests that got a result, by their refs, and where; those that were told that there was none. */
+  readonly #served = new Map<string, Index>();
+  readonly #empty = new Set<string>();
   answered = 0;
   unknown = 0;
   untouched = 0;
@@ -48,6 +51,7 @@ export class Oracle {
   /** An entry is committed. */
   onCommitted({ index, command: entry }: Replayed): void {
     if (entry === undefined) return;
+    for (const effect of entry.applied.effects) if (effect.kind === "answered") this.#onServed(effect.holders, index);
     const name = nameOf(entry.origin);
     const before = this.#committed.get(name);
     check(before === undefined, "a command is committed once", `${name} at ${before} and ${index}`);
@@ -83,6 +87,22 @@ export class Oracle {
     });
     if (problem !== undefined)
       throw new Violation("an answer is that of its entry", `${problem}: ${canon(waited)} for ${canon(attempt)}`);
+    if (waited.kind === "withdrawn" && attempt.command.kind === "select") this.#onEmpty(refOf(attempt.command));
+  }
+
+  #onServed(holders: readonly Origin[], index: Index): void {
+    for (const ref of holders) {
+      this.#served.set(nameOf(ref), index);
+      check(!this.#empty.has(nameOf(ref)), "told empty, nothing comes", `${nameOf(ref)} is served at ${index}`);
+    }
+  }
+
+  /** What would come to it later would be lost in silence. */
+  #onEmpty(ref: Origin | undefined): void {
+    if (ref === undefined) return;
+    const index = this.#served.get(nameOf(ref));
+    check(index === undefined, "told empty, nothing comes", `${nameOf(ref)} was served at ${index}`);
+    this.#empty.add(nameOf(ref));
   }
 
   onError(attempt: Attempt, error: SlctError): void {
