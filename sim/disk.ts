@@ -36,6 +36,8 @@ export class Disk {
   /** Flushed records, and the entry they reflect. */
   readonly records = new Map<string, unknown>();
   mark: { index: Index; term: Term } = { index: 0, term: 0 };
+  /** Records that were flushed were lost: the log may begin above what there is. */
+  isSpoiled = false;
   /** A snapshot that arrives, and the wish to install it. */
   arrived: Arrived | undefined;
   intent: { readonly index: Index; readonly term: Term } | undefined;
@@ -71,6 +73,7 @@ export class Disk {
   loseRecords(): void {
     this.records.clear();
     this.mark = { index: 0, term: 0 };
+    this.isSpoiled = true;
   }
 
   /** As a new one. */

@@ -63,7 +63,7 @@ export class RaftChecks {
     const before = last?.wipes === disk.wipes ? last : undefined;
     const { role, term, commitIndex } = raft;
     check(term >= (before?.durableTerm ?? 0), "monotone term", `${node.id} restarts in ${term}`);
-    const isCovered = disk.cut.index <= disk.mark.index || disk.mark.index === 0;
+    const isCovered = disk.cut.index <= disk.mark.index || disk.isSpoiled;
     check(isCovered, "purged <= snapshot", `${node.id} ${disk.cut.index} > ${disk.mark.index}`);
     this.#checkInForce(node, raft);
     check(disk.mark.index <= raft.commitIndex, "applied <= commit", `${node.id} ${disk.mark.index} > ${commitIndex}`);
