@@ -4,7 +4,7 @@
  * Boundary: handlers never touch the response (server-sent events are the exception); they return a {@link Reply} or
  * throw. {@link sendReply} writes it in one piece.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import type { Committed, Node } from "../cluster/types.js";
 import type { Answer, Outcome } from "../src/select/outcome.js";
@@ -73,15 +73,13 @@ export function etag(version: number): { ETag: string } {
   return { ETag: `"${version}"` };
 }
 
+const hardening = ["X-Content-Type-Options", "nosniff", "Cache-Control", "no-store"] as const;
+
 export function sendReply(res: ServerResponse, { status, body, headers, type = "application/json" }: Reply): void {
   if (res.destroyed) return;
-  res.writeHead(status, {
-    "Content-Type": type,
-    "Content-Length": Buffer.byteLength(body),
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    ...headers,
-  });
+  const head: (string | number)[] = ["Content-Type", type, "Content-Length", Buffer.byteLength(body), ...hardening];
+  for (const name in headers) head.push(name, headers[name] ?? "");
+  res.writeHead(status, head as OutgoingHttpHeader[]);
   res.end(body);
 }
 

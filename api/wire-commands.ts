@@ -10,6 +10,7 @@ import type { Command, PatchCommand, PutCommand } from "../src/select/command.js
 import type { Raw } from "../src/select/types.js";
 import type { LockBody, PatchBody, PutBody } from "./contract.js";
 import { isNull, parseCallback, parseContent, parseExtras, parseSelects, parseVars } from "./wire-in.js";
+import { present, type Present } from "./present.js";
 import type { Rules } from "./rules.js";
 import { plainText, refuse } from "./wire-values.js";
 
@@ -36,13 +37,8 @@ export function putCommand(body: PutBody<Raw>, { id, given, rules }: Target): Pu
   const selects = parseSelects(body.Selects, "Selects", rules);
   const content = { ...parseContent(body, rules), selects, ...parseExtras(body, selects, rules) };
   const lock = lockOf(body.Lock, given.lock);
-  return {
-    kind: "put",
-    id,
-    ...mutation(given),
-    ...content,
-    ...(lock === undefined ? { digest: "" } : { lock, digest: digestOf(content) }),
-  };
+  const digest = lock === undefined ? "" : digestOf(content);
+  return present({ kind: "put", id, ...mutation(given), ...content, lock, digest });
 }
 
 export function patchCommand(body: PatchBody<Raw>, { id, given, rules }: Target): PatchCommand {
@@ -50,20 +46,15 @@ export function patchCommand(body: PatchBody<Raw>, { id, given, rules }: Target)
   const add = parseSelects(body.Add, "Add", rules);
   const { Data, Vars, Callback } = body;
   const content = {
-    ...(Data !== undefined && { data: Data }),
-    ...(Vars !== undefined && { vars: isNull(Vars) ? null : parseVars(Vars) }),
-    ...(Callback !== undefined && { callback: Callback === null ? null : parseCallback(Callback, rules) }),
-    ...(add.length > 0 && { add }),
+    data: Data,
+    vars: Vars && (isNull(Vars) ? null : parseVars(Vars)),
+    callback: Callback && parseCallback(Callback, rules),
+    add: add.length > 0 ? add : undefined,
     ...parseExtras(body, add, rules),
   };
   const lock = lockOf(body.Lock, given.lock);
-  return {
-    kind: "patch",
-    id,
-    ...mutation(given),
-    ...content,
-    ...(lock === undefined ? { digest: "" } : { lock, digest: digestOf(content) }),
-  };
+  const digest = lock === undefined ? "" : digestOf(content);
+  return present({ kind: "patch", id, ...mutation(given), ...content, lock, digest });
 }
 
 export function lockCommand(
@@ -90,8 +81,11 @@ export function lockOf(inBody: string | null | undefined, inHeader: string | und
 }
 
 /** The members that every mutation of a state takes. */
-export function mutation({ requestId, ifVersion }: Preconditions): { requestId?: string; ifVersion?: number } {
-  return { ...(requestId !== undefined && { requestId }), ...(ifVersion !== undefined && { ifVersion }) };
+export function mutation({
+  requestId,
+  ifVersion,
+}: Preconditions): Present<Pick<Preconditions, "requestId" | "ifVersion">> {
+  return present({ requestId, ifVersion });
 }
 
 function checkSameId(inBody: string | null | undefined, id: string): void {
@@ -102,7 +96,7 @@ function checkSameId(inBody: string | null | undefined, id: string): void {
 // --------------------------------------------------------------------------------------------------------- digest
 
 type Digestible =
-  Raw | null | boolean | number | string | readonly Digestible[] | { readonly [key: string]: Digestible };
+  Raw | null | boolean | number | string | readonly Digestible[] | { readonly [key: string]: Digestible | undefined };
 
 function digestOf(content: object): string {
   const hash = createHash("sha256");
@@ -123,6 +117,7 @@ function feed(hash: Hash, value: Digestible): void {
   } else {
     hash.update("{");
     for (const [key, member] of Object.entries(value)) {
+      if (member === undefined) continue;
       hash.update(`${key}:`);
       feed(hash, member);
     }

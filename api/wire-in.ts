@@ -19,6 +19,7 @@ import type {
   SelectBody,
   SpawnBody,
 } from "./contract.js";
+import { present } from "./present.js";
 import type { Rules } from "./rules.js";
 import { afterMs, bodyChan, instantMs, isWhole, plainText, refuse, stateId, unixSecondsMs } from "./wire-values.js";
 
@@ -137,19 +138,23 @@ export function parseVars(vars: Raw): Raw {
 /** The order of members here is the order of checks, not of effects: that is the engine's. */
 export function parseExtras(body: ExtrasBody<Raw>, selects: readonly SelectSpec[], rules: Rules): Extras {
   const { Hold, Cancel, Make, Close, Spawn, Strict } = body;
-  for (const [name, list] of Object.entries({ Cancel, Make, Close, Spawn })) {
-    if (list != null && list.length > extrasMax)
-      throw new SlctError("too_many", `${name} has more than ${extrasMax} items.`);
-  }
-  const cancel = Cancel == null ? undefined : parseCancel(Cancel, selects);
-  return {
-    ...(Hold != null && { hold: Hold }),
-    ...(cancel && { cancel }),
-    ...(Make != null && { make: Make.map((make, i) => parseMake(make, `Make[${i}]`)) }),
-    ...(Close != null && { close: Close.map((close, i) => parseClose(close, `Close[${i}]`)) }),
-    ...(Spawn != null && { spawn: parseSpawns(Spawn, rules) }),
-    ...(Strict != null && { strict: Strict }),
-  };
+  checkCount("Cancel", Cancel);
+  checkCount("Make", Make);
+  checkCount("Close", Close);
+  checkCount("Spawn", Spawn);
+  return present({
+    hold: Hold ?? undefined,
+    cancel: Cancel == null ? undefined : parseCancel(Cancel, selects),
+    make: Make?.map((make, i) => parseMake(make, `Make[${i}]`)),
+    close: Close?.map((close, i) => parseClose(close, `Close[${i}]`)),
+    spawn: Spawn == null ? undefined : parseSpawns(Spawn, rules),
+    strict: Strict ?? undefined,
+  });
+}
+
+function checkCount(name: string, list: readonly unknown[] | null | undefined): void {
+  if (list != null && list.length > extrasMax)
+    throw new SlctError("too_many", `${name} has more than ${extrasMax} items.`);
 }
 
 function parseCancel(ids: readonly string[], selects: readonly SelectSpec[]): string[] {
@@ -201,9 +206,10 @@ export function parseContent(
   body: Pick<SpawnBody<Raw>, "Data" | "Vars" | "Callback">,
   rules: Rules,
 ): Pick<SpawnSpec, "data" | "vars" | "callback"> {
-  return {
-    ...(body.Data !== undefined && { data: body.Data }),
-    ...(body.Vars !== undefined && !isNull(body.Vars) && { vars: parseVars(body.Vars) }),
-    ...(body.Callback != null && { callback: parseCallback(body.Callback, rules) }),
-  };
+  const { Data, Vars, Callback } = body;
+  return present({
+    data: Data,
+    vars: Vars === undefined || isNull(Vars) ? undefined : parseVars(Vars),
+    callback: Callback == null ? undefined : parseCallback(Callback, rules),
+  });
 }

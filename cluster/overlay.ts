@@ -32,6 +32,15 @@ export interface Slot {
   place: Place | undefined;
 }
 
+/** What is known of a key that is not there: one for all of them. */
+export const missing: Slot = Object.freeze({ value: undefined, ...nothingStored, bytes: 128, base: nothingStored });
+
+/** Without its value, which nobody needs any more. */
+export function storedOf(slot: Slot | undefined): Stored | undefined {
+  if (slot === undefined || slot === missing) return slot;
+  return { sum: slot.sum, place: slot.place };
+}
+
 export class Overlay {
   readonly slots = new Map<string, Slot>();
   /** Estimate of what it takes in memory and, encoded, in a batch. */
@@ -40,19 +49,22 @@ export class Overlay {
   /** Keys that are not in `#sorted` yet. */
   #added: string[] = [];
 
-  /** `base` is only asked for a key that is new here. */
-  set(key: string, value: unknown, base: () => Slot["base"]): void {
-    const bytes = key.length + estimateBytes(value);
+  /** @returns false when the key is new here: then it is to be added */
+  change(key: string, value: unknown): boolean {
     const slot = this.slots.get(key);
-    if (slot === undefined) {
-      this.slots.set(key, { value, bytes, base: base(), ...nothingStored });
-      this.#added.push(key);
-      this.bytes += bytes;
-    } else {
-      this.bytes += bytes - slot.bytes;
-      slot.value = value;
-      slot.bytes = bytes;
-    }
+    if (slot === undefined) return false;
+    const bytes = key.length + estimateBytes(value);
+    this.bytes += bytes - slot.bytes;
+    slot.value = value;
+    slot.bytes = bytes;
+    return true;
+  }
+
+  add(key: string, value: unknown, base: Slot["base"]): void {
+    const bytes = key.length + estimateBytes(value);
+    this.slots.set(key, { value, bytes, base, sum: absent, place: undefined });
+    this.#added.push(key);
+    this.bytes += bytes;
   }
 
   /** In key order, deletions included, until `limit` records that are there. */
@@ -105,21 +117,28 @@ function lowerBound(keys: readonly string[], wanted: string, from = 0): number {
 /** Members looked at before the rest of a value is guessed from them. */
 const sampleMax = 64;
 const slotBytes = 96;
+let sampleLeft = 0;
 
 /** Rough, cheap, and proportional: a bound on memory needs no more. */
 export function estimateBytes(value: unknown): number {
-  return slotBytes + sizeOf(value, { left: sampleMax });
+  sampleLeft = sampleMax;
+  return slotBytes + sizeOf(value);
 }
 
-function sizeOf(value: unknown, sample: { left: number }): number {
+function sizeOf(value: unknown): number {
   if (typeof value === "string") return 16 + value.length;
   if (typeof value !== "object" || value === null) return 8;
   if (value instanceof Uint8Array) return 64 + value.length;
-  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
   let bytes = 0;
-  for (const [position, member] of members.entries()) {
-    if (sample.left-- <= 0) return 32 + (bytes / Math.max(position, 1)) * members.length;
-    bytes += 8 + sizeOf(member, sample);
+  let seen = 0;
+  let all = 0;
+  // Arrays too: quicker than a list of the members of each object.
+  for (const key in value) {
+    all++;
+    if (sampleLeft <= 0) continue;
+    sampleLeft--;
+    seen++;
+    bytes += 8 + sizeOf((value as Record<string, unknown>)[key]);
   }
-  return 32 + bytes;
+  return 32 + (seen === all ? bytes : (bytes / Math.max(seen, 1)) * all);
 }

@@ -3,6 +3,7 @@
  * the other ones, pointers to those, and the mark that names them all.
  */
 import { performance } from "node:perf_hooks";
+import { crc32 } from "node:zlib";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { failpoint } from "./failpoint.js";
 import type { LevelRecords } from "./level-records.js";
@@ -40,14 +41,15 @@ export async function writeGeneration(
   let count = 0;
   for (const [key, slot] of generation.slots) {
     const before = baseOf(key, slot, records);
-    if (before.sum !== absent) mark.hash.remove(key, before.sum);
+    const keySum = crc32(key);
+    if (before.sum !== absent) mark.hash.remove(key, before.sum, keySum);
     if (before.place !== undefined) values.release(key, before.place);
     slot.base = undefined;
     if (slot.value !== undefined) {
-      const { bytes, sum } = encodeRecord(key, slot.value);
+      const { bytes, sum } = encodeRecord(key, slot.value, keySum);
       slot.sum = sum;
       slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
-      mark.hash.add(key, sum);
+      mark.hash.add(key, sum, keySum);
       batch.put(key, slot.place === undefined ? bytes : encodePointer(key, { place: slot.place, sum }));
     } else if (before.sum !== absent) {
       batch.del(key);

@@ -32,12 +32,10 @@ export interface StoredRecord {
   readonly sum: number;
 }
 
-export function encodeRecord(key: string, value: unknown): StoredRecord {
-  const body = encode(value);
-  const sum = crc32(body, crc32(key));
-  const bytes = Buffer.allocUnsafe(checksumBytes + body.length);
+export function encodeRecord(key: string, value: unknown, keySum = crc32(key)): StoredRecord {
+  const bytes = encode(value, checksumBytes);
+  const sum = crc32(bytes.subarray(checksumBytes), keySum);
   bytes.writeUInt32LE(sum);
-  body.copy(bytes, checksumBytes);
   return { bytes, sum };
 }
 
@@ -89,15 +87,13 @@ export class StateHash {
     return new StateHash(Number.parseInt(digits.slice(8), 16), Number.parseInt(digits.slice(0, 8), 16), records);
   }
 
-  add(key: string, sum: number): void {
-    const keySum = crc32(key);
+  add(key: string, sum: number, keySum = crc32(key)): void {
     this.#low = (this.#low + lowOf(keySum, sum)) >>> 0;
     this.#high = (this.#high + highOf(keySum, sum)) >>> 0;
     this.#records++;
   }
 
-  remove(key: string, sum: number): void {
-    const keySum = crc32(key);
+  remove(key: string, sum: number, keySum = crc32(key)): void {
     this.#low = (this.#low - lowOf(keySum, sum)) >>> 0;
     this.#high = (this.#high - highOf(keySum, sum)) >>> 0;
     this.#records--;

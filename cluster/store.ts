@@ -12,7 +12,7 @@ import type { Index, Term } from "../raft/types.js";
 import { lockDirectory, type DirectoryLock } from "./directory.js";
 import { failureOf, fileBytes } from "./level-open.js";
 import { LevelRecords } from "./level-records.js";
-import { estimateBytes, nothingStored, Overlay, type Slot } from "./overlay.js";
+import { estimateBytes, missing, nothingStored, Overlay, storedOf, type Slot } from "./overlay.js";
 import { writeGeneration } from "./store-flush.js";
 import { mergePages, readPage } from "./store-range.js";
 import type { AppliedMark } from "./store-record.js";
@@ -32,8 +32,6 @@ export interface LevelStoreOptions {
 
 /** Written at the latest after this many entries, so that a restart replays no more. */
 const flushEntriesMax = 50_000;
-/** What a read finds for a key that is not there. */
-const nothing = { value: undefined, ...nothingStored } as const;
 /** Part of the time that checking in the background may take. */
 const backgroundShare = 0.25;
 
@@ -115,13 +113,13 @@ export class LevelStore implements Store {
     return slot === undefined ? this.#read(key) : slot.value;
   }
 
-  put(key: string, value: unknown): void {
-    invariant(value !== undefined, `a record is put, not deleted: ${key}`);
-    this.#set(key, value);
+  put(key: string, value: unknown, isNew = false): void {
+    invariant(value !== undefined, "a record is put, not deleted");
+    this.#set(key, value, isNew);
   }
 
   del(key: string): void {
-    this.#set(key, undefined);
+    this.#set(key, undefined, false);
   }
 
   advance(index: Index, term: Term): void {
@@ -216,10 +214,10 @@ export class LevelStore implements Store {
   // ------------------------------------------------------------------------------------------------------ reading
 
   #read(key: string): unknown {
-    let slot: Slot;
+    let slot = missing;
     try {
-      const found = this.#records.getSync(key) ?? nothing;
-      slot = { ...found, bytes: estimateBytes(found.value), base: undefined };
+      const found = this.#records.getSync(key);
+      if (found !== undefined) slot = { ...found, bytes: estimateBytes(found.value), base: undefined };
     } catch (error) {
       throw this.#fail(error);
     }
@@ -242,15 +240,15 @@ export class LevelStore implements Store {
 
   // ------------------------------------------------------------------------------------------------------ writing
 
-  #set(key: string, value: unknown): void {
+  #set(key: string, value: unknown, isNew: boolean): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#open = true;
-    this.#active.set(key, value, () => {
-      const frozen = this.#frozen?.slots.get(key);
-      if (frozen !== undefined) return frozen;
-      const clean = this.#clean.get(key);
-      return clean && { sum: clean.sum, place: clean.place };
-    });
+    if (this.#active.change(key, value)) return;
+    this.#active.add(
+      key,
+      value,
+      isNew ? nothingStored : (this.#frozen?.slots.get(key) ?? storedOf(this.#clean.get(key))),
+    );
   }
 
   #flushIfDue(): void {

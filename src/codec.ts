@@ -4,7 +4,7 @@
  * A log entry is `version (1 byte) · stamp (8 bytes, float64, ms) · origin and command`. The stamp is left empty by the
  * node that ingests and filled in place by the leader, so a forwarded command is never copied or decoded there.
  */
-import { Packr } from "msgpackr";
+import { Packr, RESERVE_START_SPACE } from "msgpackr";
 import type { Command } from "./select/command.js";
 import type { Ref } from "./select/types.js";
 
@@ -13,8 +13,9 @@ const headerBytes = 9;
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: false, int64AsType: "number" });
 
-export function encode(value: unknown): Buffer {
-  return packr.pack(value);
+/** @param reserved bytes that are left free in front, for the caller to fill */
+export function encode(value: unknown, reserved = 0): Buffer {
+  return packr.pack(value, RESERVE_START_SPACE + reserved);
 }
 
 /** @throws on anything that is not exactly one msgpack value */
@@ -27,11 +28,9 @@ export type Origin = Ref;
 
 /** The entry for `command`, its stamp still zero. */
 export function encodeEntry(origin: Origin, command: Command): Buffer {
-  const body = packr.pack([origin.node, origin.epoch, origin.seq, command]);
-  const entry = Buffer.allocUnsafe(headerBytes + body.length);
+  const entry = encode([origin.node, origin.epoch, origin.seq, command], headerBytes);
   entry[0] = formatVersion;
-  entry.writeDoubleBE(0, 1);
-  body.copy(entry, headerBytes);
+  entry.fill(0, 1, headerBytes);
   return entry;
 }
 

@@ -74,10 +74,10 @@ export function enqueue(txn: Txn, key: string, waiter: Omit<Waiter, "prev" | "ne
   const queue = queueOf(chan, waiter.side);
   const last = queue.tail;
   if (last === undefined) {
-    txn.put(key, waiter);
+    txn.create(key, waiter);
     queue.head = key;
   } else {
-    txn.put(key, { ...waiter, prev: last });
+    txn.create(key, { ...waiter, prev: last });
     txn.put(last, { ...waiterAt(txn, last), next: key });
   }
   queue.tail = key;

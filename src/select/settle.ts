@@ -58,7 +58,7 @@ function place(txn: Txn, draft: Draft): void {
   if (demand) return grant(txn, demand.demand.seq, draft);
   const seq = txn.nextSeq();
   draft.now.pendingSeq = seq;
-  txn.put(keys.pending(seq), draft.id);
+  txn.create(keys.pending(seq), draft.id);
   txn.pending.add(draft.now.callback ? "callback" : "poll", draft.id, seq);
 }
 

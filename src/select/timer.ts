@@ -15,9 +15,11 @@ export function wholeMs(ms: number): number {
 }
 
 /** @returns the key, to disarm it with */
-export function arm(txn: Txn, dueMs: number, deadline: Deadline, seq = txn.nextSeq()): string {
-  const key = keys.deadline(dueMs, seq);
-  txn.put(key, deadline);
+export function arm(txn: Txn, dueMs: number, deadline: Deadline, seq?: number): string {
+  const key = keys.deadline(dueMs, seq ?? txn.nextSeq());
+  // Under a number of its own it may be armed anew.
+  if (seq === undefined) txn.create(key, deadline);
+  else txn.put(key, deadline);
   txn.effects.push({ kind: "armed", dueMs, key });
   return key;
 }

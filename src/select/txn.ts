@@ -59,6 +59,7 @@ export class Txn {
   parkedSeq: number | undefined;
   readonly #view: View;
   readonly #writes = new Map<string, unknown>();
+  readonly #created = new Set<string>();
   #seq: number;
   #counts: StatusCounts;
 
@@ -87,6 +88,12 @@ export class Txn {
     this.#writes.set(key, value);
   }
 
+  /** Under a key that cannot have a record: it has a sequence number of this entry in it, or belongs to what is created. */
+  create(key: string, value: object | string): void {
+    this.#writes.set(key, value);
+    this.#created.add(key);
+  }
+
   del(key: string): void {
     this.#writes.set(key, undefined);
   }
@@ -111,7 +118,7 @@ export class Txn {
   commit(): void {
     for (const [key, value] of this.#writes) {
       if (value === undefined) this.#view.del(key);
-      else this.#view.put(key, value);
+      else this.#view.put(key, value, this.#created.has(key));
     }
     const { nowMs, seed, settings, values } = this;
     const meta: Meta = { seq: this.#seq, nowMs, seed, settings, counts: this.#counts, values };

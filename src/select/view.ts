@@ -6,6 +6,7 @@
  */
 export interface View {
   get(key: string): unknown;
-  put(key: string, value: unknown): void;
+  /** @param isNew there is no record under this key, and has never been one: nobody has to look */
+  put(key: string, value: unknown, isNew?: boolean): void;
   del(key: string): void;
 }
