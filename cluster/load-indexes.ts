@@ -2,6 +2,7 @@
  * What the engine keeps in memory beside the records, made from them when a store is opened.
  */
 import type { Machine } from "../src/select/machine.js";
+import type { PendingRecord } from "../src/select/pending.js";
 import type { Demand } from "../src/select/types.js";
 import type { Store } from "./types.js";
 
@@ -9,8 +10,8 @@ import type { Store } from "./types.js";
 const loadPage = 10_000;
 
 export async function loadIndexes(store: Pick<Store, "range">, machine: Machine): Promise<void> {
-  const pending: [number, string][] = [];
-  for await (const [key, id] of all(store, "p\0", "p\u0001")) pending.push([Number(key.slice(2)), id as string]);
+  const pending: [number, PendingRecord][] = [];
+  for await (const [key, id] of all(store, "p\0", "p\u0001")) pending.push([Number(key.slice(2)), id as PendingRecord]);
   const demands: Demand[] = [];
   for await (const [, demand] of all(store, "q\0", "q\u0001")) demands.push(demand as Demand);
   machine.load(pending, demands);

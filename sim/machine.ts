@@ -4,6 +4,7 @@
 import type { Entry } from "../src/select/command.js";
 import { Machine } from "../src/select/machine.js";
 import type { Applied } from "../src/select/outcome.js";
+import type { PendingRecord } from "../src/select/pending.js";
 import type { Demand } from "../src/select/types.js";
 import type { SimStore } from "./store.js";
 
@@ -14,7 +15,7 @@ export function openMachine(store: SimStore, onApplying: () => void): Machine {
   const pending = found.filter(([key]) => key.startsWith("p"));
   const demands = found.filter(([key]) => key.startsWith("q"));
   machine.load(
-    pending.map(([key, id]) => [Number(key.slice(2)), id as string] as const),
+    pending.map(([key, id]) => [Number(key.slice(2)), id as PendingRecord] as const),
     demands.map(([, demand]) => demand as Demand),
   );
   return machine;

@@ -4,6 +4,7 @@
 import { configurationKey } from "../cluster/configuration.js";
 import type { Configuration } from "../raft/types.js";
 import { keys } from "../src/select/keys.js";
+import type { PendingRecord } from "../src/select/pending.js";
 import type { Chan, Deadline, Demand, Meta, State, Waiter } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
 import type { Records } from "./model/invariants.js";
@@ -14,7 +15,7 @@ export class SortedRecords implements View, Records {
   readonly chans = new Map<string, Chan>();
   readonly waiters = new Map<string, Waiter>();
   readonly deadlines = new Map<string, Deadline>();
-  readonly pending = new Map<string, unknown>();
+  readonly pending = new Map<string, PendingRecord>();
   readonly demands = new Map<string, Demand>();
   readonly requests = new Map<string, unknown>();
   readonly values = new Map<string, unknown>();

@@ -49,7 +49,7 @@ export const options = {
   }),
 
   tickMs: integer("ms", { default: 25, min: 5, max: 1000, about: "resolution of the election and heartbeat clocks" }),
-  heartbeatMs: integer("ms", { default: 50, min: 5, max: 10_000, about: "interval of the leader's heartbeats" }),
+  heartbeatMs: integer("ms", { default: 100, min: 5, max: 10_000, about: "interval of the leader's heartbeats" }),
   electionTimeoutMs: integer("ms", {
     default: 600,
     min: 50,

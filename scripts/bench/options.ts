@@ -23,7 +23,7 @@ how
   --only TEXT,TEXT   only workloads whose name has one of these in it
   --seconds N        per measurement (8; with --peer per round, 3)
   --warmup N         seconds before each that do not count (2; with --peer 1)
-  --rounds N         with --peer (5)
+  --rounds N         with --peer, --scale (5)
   --runs N           with --guard: so many times, to see how much it differs (1)
   --data DIR         on a disk, for the nodes' data (a new directory for temporary files); emptied at the end
   --peer-cache DIR   where Restate is installed on demand (slct-peers among the temporary files)

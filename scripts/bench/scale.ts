@@ -1,5 +1,8 @@
 /**
  * Cost of an operation, memory, disk, restart and idling as there is more and more in the service.
+ *
+ * A second cluster keeps the smallest size and is measured in turns with the growing one: minutes lie between two sizes,
+ * in which a machine changes more than a size does.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Found, Value } from "./figure.js";
@@ -10,6 +13,7 @@ import { probeOf, scenarios, sizesOf, type Scenario } from "./scenarios.js";
 import type { SlctCluster } from "./slct.js";
 import { timersAtOnce, timersName } from "./timers-at-once.js";
 import { usageOf } from "./usage.js";
+import { fight } from "./versus.js";
 
 const probers = 16;
 const quietShare = 0.1;
@@ -19,33 +23,48 @@ const restartMsMax = 600_000;
 
 export type OnCluster = (use: (cluster: SlctCluster) => Promise<void>) => Promise<void>;
 
-/** Each scenario on a cluster of its own. */
+/** Each scenario on clusters of its own. */
 export async function scale(onCluster: OnCluster, options: BenchOptions, found: Found): Promise<void> {
   for (const scenario of scenarios) {
-    if (isChosen(scenario.name, options.only)) await onCluster((cluster) => curve(cluster, scenario, options, found));
+    if (!isChosen(scenario.name, options.only)) continue;
+    await onCluster((small) => onCluster((growing) => curve({ small, growing, scenario, options, found })));
   }
   if (isChosen(timersName, options.only)) await onCluster((cluster) => timersAtOnce(cluster, options, found));
 }
 
-async function curve(cluster: SlctCluster, scenario: Scenario, options: BenchOptions, found: Found): Promise<void> {
+interface Curve {
+  readonly small: SlctCluster;
+  readonly growing: SlctCluster;
+  readonly scenario: Scenario;
+  readonly options: BenchOptions;
+  readonly found: Found;
+}
+
+async function curve({ small, growing, scenario, options, found }: Curve): Promise<void> {
+  const { name, smallest, batch } = scenario;
+  const [first = smallest, ...larger] = sizesOf(scenario, options.count);
+  await load(small, { from: 0, to: first, body: batch });
+  const probe = (cluster: SlctCluster, size: number) => () =>
+    measure(cluster, probeOf(scenario, size, probers), options);
   let loaded = 0;
-  let smallestCost = NaN;
-  for (const size of sizesOf(scenario, options.count)) {
+  for (const size of [first, ...larger]) {
     const beganMs = performance.now();
-    await load(cluster, { from: loaded, to: size, body: scenario.batch });
+    await load(growing, { from: loaded, to: size, body: batch });
     const loadedPerSecond = (size - loaded) / ((performance.now() - beganMs) / 1000);
     loaded = size;
-    await untilQuiet(cluster);
-    const values = await measure(cluster, probeOf(scenario, size, probers), options);
-    const cost = Number(values.cpuMicrosPerOp);
-    if (Number.isNaN(smallestCost)) smallestCost = cost;
-    await untilQuiet(cluster);
-    found(`${scenario.name} ${size}`, {
-      ...{ ...values, size, costRatio: cost / smallestCost, loadedPerSecond },
-      ...{ rssMaxMiB: Math.max(...(values.rssMiB as readonly number[])) },
-      diskGb: Math.max(...cluster.disk()) / 1e9,
-      ...(await idle(cluster)),
-      restartSeconds: await restart(cluster),
+    await untilQuiet(growing);
+    const duel = { name, ours: probe(growing, size), peers: probe(small, first) };
+    const values = await fight(duel, options.rounds);
+    const [cost, smallCost] = [Number(values.cpuMicrosPerOp), Number(values.peerCpuMicrosPerOp)];
+    await untilQuiet(growing);
+    const memory = growing.pids.map(usageOf);
+    found(`${name} ${size}`, {
+      ...{ ...values, size, costRatio: cost / smallCost, loadedPerSecond },
+      ...{ rssMiB: memory.map((one) => one.rssMiB), rssMaxMiB: Math.max(...memory.map((one) => one.rssMiB)) },
+      ...{ ownMiB: memory.map((one) => one.ownMiB) },
+      diskGb: Math.max(...growing.disk()) / 1e9,
+      ...(await idle(growing)),
+      restartSeconds: await restart(growing),
     });
   }
 }

@@ -66,7 +66,8 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
   scale: [
     ...[column("ops/s", "perSecond", 0), ...latencies, column("CPU µs/op", "cpuMicrosPerOp", 0)],
     ...[column("× smallest", "costRatio", 2), column("loaded/s", "loadedPerSecond", 0)],
-    ...[column("RSS MiB", "rssMiB", 0), column("disk GB", "diskGb", 2), column("restart s", "restartSeconds", 2)],
+    ...[column("RSS MiB", "rssMiB", 0), column("without files", "ownMiB", 0), column("disk GB", "diskGb", 2)],
+    column("restart s", "restartSeconds", 2),
     ...[column("idle % of a core", "idlePercent", 1), column("idle entries", "idleEntries", 0)],
     ...[column("drained s", "drainedSeconds", 2), column("leader changes", "leaderChanges", 0)],
   ],

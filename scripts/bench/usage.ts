@@ -11,15 +11,19 @@ const tmpfs = 0x01021994;
 export interface ProcessUsage {
   readonly cpuSeconds: number;
   readonly rssMiB: number;
+  /** Of it, without pages of files, which the system takes back when it needs them. */
+  readonly ownMiB: number;
   readonly openFiles: number;
 }
 
 export function usageOf(pid: number): ProcessUsage {
   // The name, in brackets, may hold spaces; what follows it does not.
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  const [, resident = NaN, ofFiles = NaN] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ").map(Number);
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
-    rssMiB: (Number(fields[21]) * pageBytes) / 2 ** 20,
+    rssMiB: (resident * pageBytes) / 2 ** 20,
+    ownMiB: ((resident - ofFiles) * pageBytes) / 2 ** 20,
     openFiles: readdirSync(`/proc/${pid}/fd`).length,
   };
 }

@@ -3,6 +3,7 @@
  * reliability catalogue, checked over all records at once. Knows the record types, not the engine.
  */
 import { dueOf, keys } from "../../src/select/keys.js";
+import type { PendingRecord } from "../../src/select/pending.js";
 import type { Chan, Deadline, Demand, Meta, Select, State, Waiter, WaitQueue } from "../../src/select/types.js";
 
 /** All records of one store, sorted by kind. Client-chosen names contain no `\0`, so keys split cleanly. */
@@ -11,7 +12,7 @@ export interface Records {
   readonly chans: ReadonlyMap<string, Chan>;
   readonly waiters: ReadonlyMap<string, Waiter>;
   readonly deadlines: ReadonlyMap<string, Deadline>;
-  readonly pending: ReadonlyMap<string, unknown>;
+  readonly pending: ReadonlyMap<string, PendingRecord>;
   readonly demands: ReadonlyMap<string, Demand>;
   readonly requests: ReadonlyMap<string, unknown>;
   readonly values: ReadonlyMap<string, unknown>;
@@ -154,6 +155,12 @@ function checkDeadline(records: Records, key: string, deadline: Deadline, report
   if (!holds()) report(`${deadline.state}: a ${deadline.kind} deadline that nobody waits for`);
 }
 
+/** With whom it waits for a poll or for its callback has to survive a restart. */
+function isPlaceOf({ id, callback }: State, record: PendingRecord | undefined): boolean {
+  if (record === undefined || typeof record === "string") return record === id && callback === undefined;
+  return record.called === id && callback !== undefined;
+}
+
 /** Status by the definitions of protocol section 1, from what else the record says. */
 export function statusOf(state: Pick<State, "paused" | "lock" | "selects">): State["status"] {
   if (state.paused) return "paused";
@@ -180,7 +187,7 @@ function checkState(records: Records, state: State, report: Report): void {
   const indexed = state.pendingSeq !== undefined;
   if (indexed !== (state.status === "pending" && !state.delayed))
     report(`${state.id}: ${state.status}, index ${indexed}`);
-  if (state.pendingSeq !== undefined && records.pending.get(keys.pending(state.pendingSeq)) !== state.id) {
+  if (state.pendingSeq !== undefined && !isPlaceOf(state, records.pending.get(keys.pending(state.pendingSeq)))) {
     report(`${state.id}: its place in the pending index is taken or empty`);
   }
   const held: readonly (readonly [string, number | undefined] | undefined)[] = [

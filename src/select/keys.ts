@@ -23,7 +23,7 @@ export const keys = {
   waiter: (selectSeq: number, caseIndex: number) => `w\0${pad(selectSeq)}\0${caseIndex}`,
   /** {@link Deadline}, ordered by time, then by registration. */
   deadline: (dueMs: number, seq: number) => `t\0${pad(dueMs)}\0${pad(seq)}`,
-  /** The ID of a state that waits to be handed out, in the order in which it is. */
+  /** {@link PendingRecord}: a state that waits to be handed out, in the order in which it is. */
   pending: (seq: number) => `p\0${pad(seq)}`,
   /** {@link Demand} */
   demand: (seq: number) => `q\0${pad(seq)}`,

@@ -13,7 +13,7 @@ import { expireDeadlines } from "./expire.js";
 import { failCallback, lockState, unlockState } from "./holder.js";
 import { keys } from "./keys.js";
 import { joinDemand, withdrawRef } from "./park.js";
-import { PendingStates } from "./pending.js";
+import { PendingStates, type PendingRecord } from "./pending.js";
 import { patchState, putState } from "./put.js";
 import { done, refuse, type Handled } from "./refusal.js";
 import { recall, remember, requestKeyOf } from "./request.js";
@@ -23,7 +23,7 @@ import { takePending } from "./take.js";
 import { Txn } from "./txn.js";
 import type { Command, Entry } from "./command.js";
 import type { Applied, Outcome } from "./outcome.js";
-import type { Demand, Meta, Ref, State } from "./types.js";
+import type { Demand, Meta, Ref } from "./types.js";
 import type { View } from "./view.js";
 
 export class Machine {
@@ -46,13 +46,10 @@ export class Machine {
   }
 
   /** Rebuilds what lives in memory from the `p` and `q` records, in key order. */
-  load(pending: Iterable<readonly [seq: number, id: string]>, demands: Iterable<Demand>): void {
+  load(pending: Iterable<readonly [seq: number, PendingRecord]>, demands: Iterable<Demand>): void {
     this.#pending = new PendingStates();
     this.#demands = new Demands();
-    for (const [seq, id] of pending) {
-      const state = this.#view.get(keys.state(id)) as State | undefined;
-      if (state) this.#pending.add(state.callback ? "callback" : "poll", id, seq);
-    }
+    for (const [seq, record] of pending) this.#pending.restore(seq, record);
     for (const demand of demands) this.#demands.add(demand);
   }
 

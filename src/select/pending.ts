@@ -124,6 +124,13 @@ function without(node: Node | undefined, id: StateId, removed: { found: boolean 
 /** Which of the two queues a state waits in. */
 export type Taker = "poll" | "callback";
 
+/** The record `p` of a state that waits: its ID for a poll, in an object for its callback. */
+export type PendingRecord = StateId | { readonly called: StateId };
+
+export function pendingRecord(taker: Taker, id: StateId): PendingRecord {
+  return taker === "poll" ? id : { called: id };
+}
+
 export class PendingStates {
   readonly #polled = new Treap();
   readonly #called = new Treap();
@@ -134,6 +141,12 @@ export class PendingStates {
 
   add(taker: Taker, id: StateId, seq: number): void {
     this.#queue(taker).add(id, seq);
+  }
+
+  /** From its record. */
+  restore(seq: number, record: PendingRecord): void {
+    if (typeof record === "string") this.add("poll", record, seq);
+    else this.add("callback", record.called, seq);
   }
 
   remove(id: StateId): void {

@@ -10,6 +10,7 @@ import { isHandable, sealedState, statusOf, type Draft } from "./draft.js";
 import { keys } from "./keys.js";
 import { takeLease } from "./lock.js";
 import { endDemand, parkDemand, replaceDemand } from "./park.js";
+import { pendingRecord } from "./pending.js";
 import { settleMemory } from "./request.js";
 import { arm, disarm, wholeMs } from "./timer.js";
 import type { Answer, HandOut } from "./outcome.js";
@@ -58,8 +59,9 @@ function place(txn: Txn, draft: Draft): void {
   if (demand) return grant(txn, demand.demand.seq, draft);
   const seq = txn.nextSeq();
   draft.now.pendingSeq = seq;
-  txn.create(keys.pending(seq), draft.id);
-  txn.pending.add(draft.now.callback ? "callback" : "poll", draft.id, seq);
+  const taker = draft.now.callback ? "callback" : "poll";
+  txn.create(keys.pending(seq), pendingRecord(taker, draft.id));
+  txn.pending.add(taker, draft.id, seq);
 }
 
 /** `PUT ?wait` takes the state in its own entry, before any parked demand: it is the request that made it pending. */

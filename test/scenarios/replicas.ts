@@ -7,6 +7,7 @@ import type { Command } from "../../src/select/command.js";
 import { keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
 import type { Outcome } from "../../src/select/outcome.js";
+import type { PendingRecord } from "../../src/select/pending.js";
 import type { Demand, State, Waiter } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { settings } from "../select/engine-bench.js";
@@ -72,7 +73,7 @@ export class Replicas {
     const replica = this.#of(id);
     replica.machine = new Machine(replica.view);
     replica.machine.load(
-      replica.view.entries("p\0").map(([key, state]) => [Number(key.slice(2)), state as string] as const),
+      replica.view.entries("p\0").map(([key, state]) => [Number(key.slice(2)), state as PendingRecord] as const),
       replica.view.entries("q\0").map(([, demand]) => demand as Demand),
     );
     this.timeline.start(id);

@@ -5,6 +5,7 @@ import { keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
 import type { Command, PutCommand } from "../../src/select/command.js";
 import type { Answer, Effect, Refusal } from "../../src/select/outcome.js";
+import type { PendingRecord } from "../../src/select/pending.js";
 import type { Demand, Ref, SelectSpec } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 
@@ -75,7 +76,7 @@ export class Bench {
 
   restart(): void {
     this.machine = new Machine(this.view);
-    const pending = this.view.entries("p\0").map(([key, id]) => [Number(key.slice(2)), id as string] as const);
+    const pending = this.view.entries("p\0").map(([key, id]) => [Number(key.slice(2)), id as PendingRecord] as const);
     this.machine.load(
       pending,
       this.view.entries("q\0").map(([, demand]) => demand as Demand),

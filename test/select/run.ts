@@ -24,7 +24,7 @@ export function restart(view: MapView): Machine {
   const machine = new Machine(view);
   const { pending, demands } = readRecords(view);
   machine.load(
-    [...pending].map(([key, id]) => [Number(key.slice(2)), id as string] as const),
+    [...pending].map(([key, record]) => [Number(key.slice(2)), record] as const),
     demands.values(),
   );
   return machine;

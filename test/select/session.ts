@@ -144,7 +144,7 @@ export class Session implements Names, Namer {
     const { pending, demands } = this.records();
     this.#machine = new Machine(this.view);
     this.#machine.load(
-      [...pending].map(([key, id]) => [Number(key.slice(2)), id as string] as const),
+      [...pending].map(([key, record]) => [Number(key.slice(2)), record] as const),
       demands.values(),
     );
   }
