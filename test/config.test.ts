@@ -46,12 +46,12 @@ describe("values", () => {
   test("flags win over variables, and --flag=value is --flag value", () => {
     const env = { SLCT_ELECTION_TIMEOUT_MS: "900", SLCT_TICK_MS: "10", PATH: "/bin" };
     const { node } = parseConfig({ argv: [...required, "--election-timeout-ms=1200"], env });
-    expect(node).toMatchObject({ tickMs: 10, electionTicks: 120, heartbeatTicks: 5 });
+    expect(node).toMatchObject({ tickMs: 10, electionTicks: 120, heartbeatTicks: 10 });
   });
 
   test("times that are no whole number of ticks are rounded up", () => {
     const { node } = parseConfig({ argv: [...required, "--tick-ms", "40", "--election-timeout-ms", "610"], env: {} });
-    expect(node).toMatchObject({ electionTicks: 16, heartbeatTicks: 2 });
+    expect(node).toMatchObject({ electionTicks: 16, heartbeatTicks: 3 });
   });
 
   test("members, split at commas or white space", () => {
