@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergeFigures, readFigures, writeFigures, type Figure, type Found, type Kind } from "./bench/figure.js";
+import { budget } from "./bench/budget.js";
 import { parseOptions, usage, type BenchOptions } from "./bench/options.js";
 import { failover } from "./bench/failover.js";
 import { guard } from "./bench/guard.js";
@@ -57,6 +58,8 @@ async function measureAll(options: BenchOptions, found: Found): Promise<void> {
       return scale((use) => onCluster(options, use), options, found);
     case "soak":
       return onCluster(options, (cluster) => soak(cluster, options.count, connections, found));
+    case "budget":
+      return onCluster(options, (cluster, dir) => budget(cluster, dir, options, found));
     case "guard":
       return onCluster(options, (cluster, dir) => guard(cluster, dir, options.runs, found));
     case "report":

@@ -15,6 +15,7 @@ what, one of
   --large          states of 100 KB, 1 MB and 4 MB
   --scale N        up to N parked selects, pending states, channels, waiters of one channel, timers due at once
   --soak M         M minutes of the mixed workload: memory, files and log must not grow
+  --budget         where the CPU of a PUT goes, step by step
   --guard          20 seconds beside a yardstick; exit code 1 when slct has become slower
   --report         docs/performance.md from the figures of all runs so far; measures nothing
 
@@ -31,7 +32,7 @@ how
   --cpu-prof         a CPU profile of every node, and its hottest functions
 `;
 
-export type Mode = "load" | "open" | "peer" | "failover" | "large" | "scale" | "soak" | "guard" | "report";
+export type Mode = "load" | "open" | "peer" | "failover" | "large" | "scale" | "soak" | "budget" | "guard" | "report";
 
 export interface BenchOptions {
   readonly mode: Mode;
@@ -59,7 +60,17 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
   const { values } = parseArgs({
     args: [...argv],
     options: {
-      ...{ rate: text, peer: text, failover: text, large: yes, scale: text, soak: text, guard: yes, report: yes },
+      ...{
+        rate: text,
+        peer: text,
+        failover: text,
+        large: yes,
+        scale: text,
+        soak: text,
+        budget: yes,
+        guard: yes,
+        report: yes,
+      },
       ...{ connections: text, only: text, seconds: text, warmup: text, rounds: text, runs: text, data: text },
       ...{ "peer-cache": text, out: text, "cpu-prof": yes, help: yes },
     },
@@ -77,6 +88,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
       ["soak", values.soak],
     ] as const),
     ...([
+      ["budget", values.budget],
       ["guard", values.guard],
       ["report", values.report],
     ] as const),

@@ -43,6 +43,7 @@ export const titles: Readonly<Record<Kind, string>> = {
   large: "Large states, with small requests beside them",
   scale: "Scale",
   soak: "Ten minutes",
+  budget: "Where the CPU of a PUT goes",
   guard: "Regression guard",
 };
 
@@ -77,6 +78,7 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
     ...[column("at the end", "files", 0), column("log MB after a minute", "logFirstMb", 0)],
     ...[column("at the end", "logMb", 0), column("highest", "logMaxMb", 0)],
   ],
+  budget: [...[column("µs each", "micros", 1), column("times per PUT", "times", 2), column("µs per PUT", "perPut", 0)]],
   guard: [
     ...[column("ratio", "ratio", 2), column("lowest", "lowest", 2), column("highest", "highest", 2)],
     ...[column("ops/s", "perSecond", 0), column("yardstick", "peerPerSecond", 0)],
