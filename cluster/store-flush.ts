@@ -11,6 +11,7 @@ import { absent, nothingStored, type Overlay, type Slot, type Stored } from "./o
 import {
   appliedKey,
   encodeApplied,
+  encodeBytesHead,
   encodePointer,
   encodeRecord,
   largeBytes,
@@ -46,9 +47,12 @@ export async function writeGeneration(
     if (before.place !== undefined) values.release(key, before.place);
     slot.base = undefined;
     if (slot.value !== undefined) {
-      const { bytes, sum } = encodeRecord(key, slot.value, keySum);
+      const { value } = slot;
+      const isBytes = value instanceof Uint8Array && value.length >= largeBytes;
+      const { bytes, sum } = isBytes ? encodeBytesHead(key, value, keySum) : encodeRecord(key, value, keySum);
       slot.sum = sum;
-      slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
+      if (isBytes) slot.place = values.append(key, bytes, value);
+      else slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
       mark.hash.add(key, sum, keySum);
       batch.put(key, slot.place === undefined ? bytes : encodePointer(key, { place: slot.place, sum }));
     } else if (before.sum !== absent) {

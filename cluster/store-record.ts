@@ -6,6 +6,7 @@
  */
 import { crc32 } from "node:zlib";
 import { decode, encode } from "../src/codec.js";
+import { invariant } from "../src/invariant.js";
 import type { Index, Term } from "../raft/types.js";
 import type { Account } from "./value-files.js";
 import type { Place } from "./value-reader.js";
@@ -13,6 +14,9 @@ import type { Place } from "./value-reader.js";
 /** `checksum (4 bytes, little endian) · msgpack`. */
 const checksumBytes = 4;
 
+/** How msgpack says that bytes follow, and that their length does in so many bits. */
+const bin16 = 0xc5;
+const bin32 = 0xc6;
 /** A record of so many bytes stands in a file of values; LevelDB holds where. */
 export const largeBytes = 1024;
 /** No msgpack value begins so: `checksum · mark · checksum of the record · file · offset · length`, 4 bytes but the mark. */
@@ -35,6 +39,22 @@ export interface StoredRecord {
 export function encodeRecord(key: string, value: unknown, keySum = crc32(key)): StoredRecord {
   const bytes = encode(value, checksumBytes);
   const sum = crc32(bytes.subarray(checksumBytes), keySum);
+  bytes.writeUInt32LE(sum);
+  return { bytes, sum };
+}
+
+/**
+ * What stands before a large value of bytes so that both are its record: what {@link encodeRecord} gives, without a copy of
+ * the value, which would cost more than all the rest of writing it.
+ */
+export function encodeBytesHead(key: string, value: Uint8Array, keySum = crc32(key)): StoredRecord {
+  invariant(value.length >= largeBytes, "small values are copied");
+  const isShort = value.length < 2 ** 16;
+  const bytes = Buffer.allocUnsafe(checksumBytes + (isShort ? 3 : 5));
+  bytes[checksumBytes] = isShort ? bin16 : bin32;
+  if (isShort) bytes.writeUInt16BE(value.length, checksumBytes + 1);
+  else bytes.writeUInt32BE(value.length, checksumBytes + 1);
+  const sum = crc32(value, crc32(bytes.subarray(checksumBytes), keySum));
   bytes.writeUInt32LE(sum);
   return { bytes, sum };
 }

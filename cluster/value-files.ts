@@ -117,15 +117,16 @@ export class ValueFiles {
 
   // ------------------------------------------------------------------------------------------------------ writing
 
-  /** Nobody may point there before {@link sync}. */
-  append(key: string, record: Uint8Array): Place {
+  /** @param record in one or more pieces. Nobody may point there before {@link sync} */
+  append(key: string, ...record: readonly Uint8Array[]): Place {
     const active = (this.#active ??= this.#begin());
-    const head = frameHead(key, record.length);
-    const place = { file: active.file, offset: active.bytes + head.length, length: record.length };
+    const length = record.reduce((sum, piece) => sum + piece.length, 0);
+    const head = frameHead(key, length);
+    const place = { file: active.file, offset: active.bytes + head.length, length };
     this.#unsettled.add(active.file);
-    this.#pending.push(head, record);
-    this.#pendingBytes += head.length + record.length;
-    active.bytes += head.length + record.length;
+    this.#pending.push(head, ...record);
+    this.#pendingBytes += head.length + length;
+    active.bytes += head.length + length;
     return place;
   }
 

@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { lockName } from "../../cluster/directory.js";
 import { LevelRecords } from "../../cluster/level-records.js";
-import { decodeRecord, encodeRecord, largeBytes, StateHash } from "../../cluster/store-record.js";
+import { decodeRecord, encodeBytesHead, encodeRecord, largeBytes, StateHash } from "../../cluster/store-record.js";
 import { LevelStore } from "../../cluster/store.js";
 import type { StorageError } from "../../cluster/storage-error.js";
 import { frameBytes, frameHead } from "../../cluster/value-frame.js";
@@ -61,6 +61,12 @@ function hashOf(model: ReadonlyMap<string, Buffer>): string {
 const stands = (key: string, value: Buffer): number => frameBytes(key, encodeRecord(key, value).bytes.length);
 
 describe("a large record", () => {
+  test.each([largeBytes, 0xffff, 0x10000, 3_000_000])("of %i bytes is the same without a copy", (length) => {
+    const value = Buffer.alloc(length, 7);
+    const { bytes, sum } = encodeBytesHead("key", value);
+    expect({ bytes: Buffer.concat([bytes, value]), sum }).toEqual(encodeRecord("key", value));
+  });
+
   test("is not in LevelDB, and comes back after the store was closed", async () => {
     const large = Buffer.alloc(100_000, 7);
     const small = Buffer.alloc(100, 8);
