@@ -10,8 +10,9 @@ import type { Store } from "./types.js";
 const loadPage = 10_000;
 
 export async function loadIndexes(store: Pick<Store, "range">, machine: Machine): Promise<void> {
-  const pending: [number, PendingRecord][] = [];
-  for await (const [key, id] of all(store, "p\0", "p\u0001")) pending.push([Number(key.slice(2)), id as PendingRecord]);
+  const pending: [number, PendingRecord | string][] = [];
+  for await (const [key, record] of all(store, "p\0", "p\u0001"))
+    pending.push([Number(key.slice(2)), record as PendingRecord | string]);
   const demands: Demand[] = [];
   for await (const [, demand] of all(store, "q\0", "q\u0001")) demands.push(demand as Demand);
   machine.load(pending, demands);

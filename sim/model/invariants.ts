@@ -157,8 +157,7 @@ function checkDeadline(records: Records, key: string, deadline: Deadline, report
 
 /** With whom it waits for a poll or for its callback has to survive a restart. */
 function isPlaceOf({ id, callback }: State, record: PendingRecord | undefined): boolean {
-  if (record === undefined || typeof record === "string") return record === id && callback === undefined;
-  return record.called === id && callback !== undefined;
+  return record?.id === id && record.taker === (callback === undefined ? "poll" : "callback");
 }
 
 /** Status by the definitions of protocol section 1, from what else the record says. */

@@ -23,7 +23,7 @@ import { takePending } from "./take.js";
 import { Txn } from "./txn.js";
 import type { Command, Entry } from "./command.js";
 import type { Applied, Outcome } from "./outcome.js";
-import type { Demand, Meta, Ref } from "./types.js";
+import type { Demand, Meta, Ref, State } from "./types.js";
 import type { View } from "./view.js";
 
 export class Machine {
@@ -46,11 +46,20 @@ export class Machine {
   }
 
   /** Rebuilds what lives in memory from the `p` and `q` records, in key order. */
-  load(pending: Iterable<readonly [seq: number, PendingRecord]>, demands: Iterable<Demand>): void {
+  load(pending: Iterable<readonly [seq: number, PendingRecord | string]>, demands: Iterable<Demand>): void {
     this.#pending = new PendingStates();
     this.#demands = new Demands();
-    for (const [seq, record] of pending) this.#pending.restore(seq, record);
+    for (const [seq, record] of pending) {
+      const { id, taker } = typeof record === "string" ? this.#completed(record) : record;
+      this.#pending.add(taker, id, seq);
+    }
     for (const demand of demands) this.#demands.add(demand);
+  }
+
+  /** Earlier records were the ID alone. */
+  #completed(id: string): PendingRecord {
+    const state = this.#view.get(keys.state(id)) as State | undefined;
+    return { id, taker: state?.callback ? "callback" : "poll" };
   }
 
   /** @throws InvariantError only if records contradict each other: the node must stop */

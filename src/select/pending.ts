@@ -124,11 +124,10 @@ function without(node: Node | undefined, id: StateId, removed: { found: boolean 
 /** Which of the two queues a state waits in. */
 export type Taker = "poll" | "callback";
 
-/** The record `p` of a state that waits: its ID for a poll, in an object for its callback. */
-export type PendingRecord = StateId | { readonly called: StateId };
-
-export function pendingRecord(taker: Taker, id: StateId): PendingRecord {
-  return taker === "poll" ? id : { called: id };
+/** The record `p` of a state that waits. */
+export interface PendingRecord {
+  readonly id: StateId;
+  readonly taker: Taker;
 }
 
 export class PendingStates {
@@ -141,12 +140,6 @@ export class PendingStates {
 
   add(taker: Taker, id: StateId, seq: number): void {
     this.#queue(taker).add(id, seq);
-  }
-
-  /** From its record. */
-  restore(seq: number, record: PendingRecord): void {
-    if (typeof record === "string") this.add("poll", record, seq);
-    else this.add("callback", record.called, seq);
   }
 
   remove(id: StateId): void {

@@ -10,10 +10,10 @@ import { isHandable, sealedState, statusOf, type Draft } from "./draft.js";
 import { keys } from "./keys.js";
 import { takeLease } from "./lock.js";
 import { endDemand, parkDemand, replaceDemand } from "./park.js";
-import { pendingRecord } from "./pending.js";
 import { settleMemory } from "./request.js";
 import { arm, disarm, wholeMs } from "./timer.js";
 import type { Answer, HandOut } from "./outcome.js";
+import type { PendingRecord } from "./pending.js";
 import type { Raw } from "./types.js";
 import type { OwnWait, Txn } from "./txn.js";
 
@@ -60,7 +60,8 @@ function place(txn: Txn, draft: Draft): void {
   const seq = txn.nextSeq();
   draft.now.pendingSeq = seq;
   const taker = draft.now.callback ? "callback" : "poll";
-  txn.create(keys.pending(seq), pendingRecord(taker, draft.id));
+  const record: PendingRecord = { id: draft.id, taker };
+  txn.create(keys.pending(seq), record);
   txn.pending.add(taker, draft.id, seq);
 }
 

@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/select/command.js";
+import type { PendingRecord } from "../../src/select/pending.js";
 import { Bench, now, poll, put, receive, recv, ref, send } from "./engine-bench.js";
 
 describe("plain requests", () => {
@@ -108,6 +109,24 @@ describe("demands", () => {
     expect(bench.effects(put("c", [now()], { callback }))).toMatchObject([{ demand: { slots: 0 } }]);
     expect(bench.effects(put("d", [now()], { callback }))).toEqual([]);
   });
+
+  test.each(["now", "before records said who takes them"])(
+    "who waits for whom is known after a restart: %s",
+    (from) => {
+      const bench = new Bench();
+      bench.run(put("called", [now()], { callback: { type: 1, uri: "http://x" } }));
+      bench.run(put("polled", [now()]));
+      if (from !== "now") {
+        for (const [key, record] of bench.view.entries("p\0")) bench.view.put(key, (record as PendingRecord).id);
+      }
+      bench.restart();
+      const taken = (who: "poll" | "callback") => {
+        const answer = bench.answer({ ...poll(ref(9)), for: who, max: 9, park: false });
+        return answer.kind === "handOuts" ? answer.handOuts.map(({ state }) => state.id) : [];
+      };
+      expect([taken("poll"), taken("callback")]).toEqual([["polled"], ["called"]]);
+    },
+  );
 
   test("PUT ?wait is told when its state is deleted", () => {
     const bench = new Bench();
