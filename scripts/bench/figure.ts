@@ -4,7 +4,18 @@
 import { writeFileSync } from "node:fs";
 import { readIfThere } from "../../cluster/small-file.js";
 
-export const kinds = ["load", "open", "etcd", "restate", "failover", "large", "scale", "soak", "guard"] as const;
+export const kinds = [
+  "load",
+  "open",
+  "etcd",
+  "restate",
+  "failover",
+  "large",
+  "scale",
+  "soak",
+  "ingress",
+  "guard",
+] as const;
 export type Kind = (typeof kinds)[number];
 
 /** Several numbers are one per node. */

@@ -43,6 +43,7 @@ export const titles: Readonly<Record<Kind, string>> = {
   large: "Large states, with small requests beside them",
   scale: "Scale",
   soak: "Ten minutes",
+  ingress: "Ingress workers",
   guard: "Regression guard",
 };
 
@@ -75,6 +76,10 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
     ...[column("at the end", "rssMiB", 0), column("files after a minute", "filesFirst", 0)],
     ...[column("at the end", "files", 0), column("log MB after a minute", "logFirstMb", 0)],
     ...[column("at the end", "logMb", 0), column("highest", "logMaxMb", 0)],
+  ],
+  ingress: [
+    ...[column("ops/s", "perSecond", 0), ...latencies, column("CPU µs/op", "cpuMicrosPerOp", 0)],
+    ...[column("of it outside workers", "coreMicrosPerOp", 0), column("cores of the load", "loadCores", 2)],
   ],
   guard: [
     ...[column("ratio", "ratio", 2), column("lowest", "lowest", 2), column("highest", "highest", 2)],
