@@ -40,8 +40,7 @@ export class Incoming {
 
 /** Calls that wait for an answer. Above what connections, each with one request, can have under way. */
 export const callsMax = 20_000;
-/** Bytes on their way out: beyond, calls are refused; an answering side reads no more calls until they are gone. */
-export const queuedBytesMax = 64 * 1024 * 1024;
+const queuedBytesMaxDefault = 64 * 1024 * 1024;
 
 type Message =
   | readonly [kind: "call", number: number, name: string, args: readonly unknown[]]
@@ -56,9 +55,11 @@ interface Outgoing {
 
 export interface LineOptions<Ours extends Calls> {
   readonly answers: Answers<Ours>;
+  /** Bytes on their way out; beyond, calls are refused. Default 64 MiB. */
+  readonly queuedBytesMax?: number;
   /**
-   * Whether reading waits while more than {@link queuedBytesMax} of answers are on their way. Only on one side of a line:
-   * if both waited, nothing would move.
+   * Whether nothing is read while more than that of answers are on their way. Only on one side of a line: if both waited,
+   * nothing would move.
    */
   readonly holdsBack: boolean;
   /** The other side is gone, or this one closed: nothing is under way any more. */
@@ -90,6 +91,10 @@ export class Line<Theirs extends Calls, Ours extends Calls> {
     return this.#outgoing.size + this.#incoming.size;
   }
 
+  get #isFull(): boolean {
+    return this.#stream.writableLength > (this.#options.queuedBytesMax ?? queuedBytesMaxDefault);
+  }
+
   /**
    * When `signal` aborts the other side is told; the answer still comes.
    * @throws SlctError what the other side threw; `overloaded`: it was not asked; `timeout`: the line broke
@@ -100,7 +105,7 @@ export class Line<Theirs extends Calls, Ours extends Calls> {
     signal?: AbortSignal,
   ): Promise<ReturnType<Theirs[K]>> {
     if (this.#closed) return Promise.reject(broken());
-    if (this.#outgoing.size >= callsMax || this.#stream.writableLength > queuedBytesMax)
+    if (this.#outgoing.size >= callsMax || this.#isFull)
       return Promise.reject(new SlctError("overloaded", "too many requests are under way on this node"));
     const number = ++this.#number;
     const answered = new Promise<unknown>((resolve, reject) => this.#outgoing.set(number, { resolve, reject }));
@@ -144,6 +149,9 @@ export class Line<Theirs extends Calls, Ours extends Calls> {
     }
     this.#stream.write(length);
     this.#stream.write(body);
+    if (!this.#options.holdsBack || !this.#isFull || this.#stream.isPaused()) return;
+    this.#stream.pause();
+    this.#stream.once("drain", () => this.#stream.resume());
   }
 
   #onData(bytes: Buffer): void {
@@ -151,9 +159,6 @@ export class Line<Theirs extends Calls, Ours extends Calls> {
       if (this.#closed) return;
       this.#onMessage(decode(message) as Message);
     }
-    if (!this.#options.holdsBack || this.#stream.writableLength <= queuedBytesMax) return;
-    this.#stream.pause();
-    this.#stream.once("drain", () => this.#stream.resume());
   }
 
   #onMessage(message: Message): void {

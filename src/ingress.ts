@@ -12,6 +12,7 @@ import { defaultHttpOptions } from "../api/http.js";
 import { createServer } from "../api/server.js";
 import { createCallbackCheck } from "../cluster/callback-guard.js";
 import type { CoreCalls, WorkerCalls } from "../ingress/calls.js";
+import { closeBeyond } from "../ingress/connections.js";
 import { Line } from "../ingress/line.js";
 import { lineFd } from "../ingress/pool.js";
 import { RemoteNode } from "../ingress/remote-node.js";
@@ -42,6 +43,7 @@ const line = new Line<CoreCalls, WorkerCalls>(new Socket({ fd: lineFd }), {
 });
 const server = createServer(new RemoteNode(node.id, line), {
   ...{ limits: api.limits, checkCallback: createCallbackCheck(node.callback.allow), logger, registry },
-  // The limit is the node's: its workers share it.
-  http: { connectionsMax: Math.ceil(defaultHttpOptions.connectionsMax / api.workers) },
+  http: { connectionsMax: Infinity },
 });
+// The limit is the node's: its workers share it.
+closeBeyond(server, Math.ceil(defaultHttpOptions.connectionsMax / api.workers));
