@@ -5,7 +5,6 @@
  * connection to one of them in turn, and sees nothing of what comes over it. docs/decisions/025-ingress-workers.md
  */
 import cluster, { type Worker as Process } from "node:cluster";
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -13,6 +12,7 @@ import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Node } from "../cluster/types.js";
 import type { CoreCalls, WorkerCalls } from "./calls.js";
 import { coreAnswers } from "./core-answers.js";
+import { closeWhatIsLost } from "./handover.js";
 import { Line } from "./line.js";
 
 /** Of the stream between a worker and the core, in the worker. The first three and the channel of node:cluster are before it. */
@@ -37,7 +37,8 @@ export interface PoolOptions {
 interface Worker {
   readonly process: Process;
   readonly line: Line<WorkerCalls, CoreCalls>;
-  readonly ended: Promise<unknown>;
+  readonly ended: Promise<string>;
+  readonly startedMs: number;
   /** As it said them last. */
   metrics: readonly object[];
 }
@@ -92,45 +93,76 @@ export class WorkerPool {
     );
   }
 
+  /** @throws Error when the system has no room for it */
   #start(node: Node): Worker {
     const core = coreAnswers(node);
     const process = cluster.fork();
+    closeWhatIsLost(process.process);
+    const ended = endOf(process);
     const stream = process.process.stdio[lineFd] as Socket;
     const line = new Line<WorkerCalls, CoreCalls>(stream, {
-      answers: core.answers,
-      holdsBack: true,
-      onClose: () => core.end(),
+      ...{ answers: core.answers, holdsBack: true, onClose: () => core.end() },
     });
-    const worker: Worker = { process, line, ended: once(process, "exit"), metrics: [] };
+    const worker: Worker = { process, line, ended, startedMs: performance.now(), metrics: [] };
     this.#workers.add(worker);
     return worker;
   }
 
   /** As long as the node runs there is a worker in this place. */
-  async #keep(worker: Worker, node: Node, port: number): Promise<void> {
-    const { logger } = this.#options;
+  async #keep(first: Worker, node: Node, port: number): Promise<void> {
     const { signal } = this.#closing;
-    const startedMs = performance.now();
+    const isOpen = () => !signal.aborted;
+    for (let worker: Worker | undefined = first; isOpen(); worker = this.#replace(node, port)) {
+      const startedMs = worker?.startedMs ?? performance.now();
+      if (worker !== undefined) await this.#untilEnded(worker);
+      const restMs = Math.max(0, restartMs - (performance.now() - startedMs));
+      await pause(restMs, undefined, { signal }).catch(() => undefined);
+      if (!isOpen()) return;
+    }
+  }
+
+  async #untilEnded(worker: Worker): Promise<void> {
+    const { logger } = this.#options;
     const { pid } = worker.process.process;
-    logger.info({ event: "worker_serving", pid }, "a worker serves");
-    const [code, why] = (await worker.ended) as [number | null, string | null];
+    logger.info({ event: "worker_started", pid }, "a worker was started");
+    const how = await worker.ended;
     worker.line.close();
     this.#workers.delete(worker);
     this.#retired = AggregatorRegistry.aggregate([this.#retired, worker.metrics]).getMetricsAsArray();
-    if (signal.aborted) return;
-    logger.error({ event: "worker_ended", pid, code, signal: why }, "a worker ended and is replaced");
-    await pause(Math.max(0, restartMs - (performance.now() - startedMs)), undefined, { signal }).catch(() => undefined);
-    if (!signal.aborted) await this.#replace(node, port);
+    if (!this.#closing.signal.aborted)
+      logger.error({ event: "worker_ended", pid, how }, "a worker ended and is replaced");
   }
 
-  async #replace(node: Node, port: number): Promise<void> {
-    const worker = this.#start(node);
-    await worker.line.call("listen", [port]).catch((error: unknown) => {
-      this.#options.logger.error({ event: "worker_failed", err: error }, "a worker cannot serve");
-      worker.process.process.kill("SIGKILL");
-    });
-    void this.#keep(worker, node, port);
+  /** Undefined when that does not succeed now. */
+  #replace(node: Node, port: number): Worker | undefined {
+    const { logger } = this.#options;
+    const onFailure = (error: unknown) => {
+      logger.error({ event: "worker_failed", err: error }, "a worker cannot serve");
+      return undefined;
+    };
+    try {
+      const worker = this.#start(node);
+      worker.line.call("listen", [port]).catch((error: unknown) => {
+        worker.process.process.kill("SIGKILL");
+        onFailure(error);
+      });
+      return worker;
+    } catch (error) {
+      return onFailure(error);
+    }
   }
+}
+
+/** Resolves with a description of how it ended. */
+function endOf(process: Process): Promise<string> {
+  return new Promise((resolve) => {
+    process.once("exit", (code, signal) => resolve(code === null ? `signal ${signal}` : `exit code ${code}`));
+    process.on("error", ({ message }) => {
+      // It did not begin, or a connection could not be handed to it.
+      if (process.process.pid === undefined) resolve(message);
+      else process.process.kill("SIGKILL");
+    });
+  });
 }
 
 /** What it does not say in time, or at all, it said before. */

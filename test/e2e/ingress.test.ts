@@ -29,9 +29,10 @@ async function ask(
   method: string,
   path: string,
   body?: object,
+  withinMs = 60_000,
 ): Promise<{ status: number; body: unknown }> {
   const asked = request(`${cluster.member(node).api}${path}`, {
-    ...{ method, agent: new Agent() },
+    ...{ method, agent: new Agent(), signal: AbortSignal.timeout(withinMs) },
     headers: body === undefined ? {} : { "content-type": "application/json" },
   });
   asked.end(body === undefined ? undefined : JSON.stringify(body));
@@ -40,10 +41,10 @@ async function ask(
   return { status: answer.statusCode ?? 0, body: all.startsWith("{") || all.startsWith("[") ? JSON.parse(all) : all };
 }
 
-/** Processes that the node said would serve. */
+/** Processes that the node said it started. */
 function workersOf(node: string): number[] {
   const lines = logged(cluster, node, 30) as Line[];
-  return lines.flatMap(({ event, pid }) => (event === "worker_serving" && pid !== undefined ? [pid] : []));
+  return lines.flatMap(({ event, pid }) => (event === "worker_started" && pid !== undefined ? [pid] : []));
 }
 
 /** A zombie does not: who reaps it is not ours to say. */
@@ -144,6 +145,24 @@ test("a worker that is killed takes its own requests with it, and another one co
   expect(living("n1")).not.toContain(victim);
   for (let n = 0; n < 2 * workers; n++) expect((await ask("n1", "GET", "/readyz")).status).toBe(200);
   expect(await gauge(cluster, "n1", name)).toBeGreaterThanOrEqual(before);
+});
+
+test("workers that are killed while connections come in are replaced, and the node goes on", async () => {
+  for (let n = 0; n < 4; n++) {
+    const asks = Array.from({ length: 40 }, () => ask("n1", "GET", "/healthz").catch(() => undefined));
+    const [victim = 0] = living("n1");
+    process.kill(victim, "SIGKILL");
+    const answers = await Promise.all(asks);
+    expect(answers.filter((answer) => answer !== undefined && answer.status !== 200)).toEqual([]);
+    await waitFor("another worker", () => !runs(victim) && living("n1").length === workers);
+  }
+  const serves = () =>
+    ask("n1", "GET", "/readyz", undefined, 2000).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  await waitFor("an answer", serves);
+  expect(logged(cluster, "n1", 60)).toEqual([]);
 });
 
 test("SIGTERM to a node ends it and its workers in time; who waits is answered", async () => {
