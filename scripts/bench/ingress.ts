@@ -55,7 +55,7 @@ async function onAll(field: Field, options: BenchOptions, found: Found): Promise
       }
     }
     rounds.forEach((measured, at) => {
-      const where = `${nodes === 1 ? "1 node" : `${nodes} nodes`}, ${counts[at]} workers`;
+      const where = `${counted(nodes, "node")}, ${counted(counts[at] ?? 0, "worker")}`;
       found(`${name}, c=${connections}, ${where}`, medians(measured));
     });
   }
@@ -70,6 +70,10 @@ function workloads(connections: number): readonly (() => SlctWorkload)[] {
     () => reads("linearizable GET 10 KB", 10 * kibibyte, connections),
     () => mixed(connections),
   ];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** The busiest thread decides how much a node can do: of each node the first process is its core, then come its workers. */
