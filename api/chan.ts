@@ -5,7 +5,7 @@
  */
 import { SlctError } from "../src/errors.js";
 import type { Command } from "../src/select/command.js";
-import { accepted, bodyOf, chanOf, expectAnswer, freshen, json, reachMinIndex } from "./exchange.js";
+import { accepted, bodyOf, chanOf, expectAnswer, freshen, freshnessOf, json, reachMinIndex } from "./exchange.js";
 import type { Exchange, Reply } from "./exchange.js";
 import { cursorOf, cursorText, limitOf, preconditionsOf } from "./query.js";
 import { checkBuffer, checkClose } from "./schema.js";
@@ -50,11 +50,9 @@ export async function dropChan(exchange: Exchange): Promise<Reply> {
 
 export async function getChan(exchange: Exchange): Promise<Reply> {
   const name = chanOf(exchange);
-  await freshen(exchange);
-  const { node } = exchange.api;
-  const record = node.chan(name);
+  const { index, record } = await exchange.api.node.chan(name, freshnessOf(exchange));
   if (!record) throw new SlctError("not_found", `There is no channel ${JSON.stringify(name)}.`);
-  return json(200, channelOut(record.chan, record.oldestWaiterMs), node.appliedIndex);
+  return json(200, channelOut(record.chan, record.oldestWaiterMs), index);
 }
 
 export async function listChans(exchange: Exchange): Promise<Reply> {

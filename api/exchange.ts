@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from "node:http";
 import type { Logger } from "pino";
-import type { Committed, Node } from "../cluster/types.js";
+import type { Committed, Freshness, Node } from "../cluster/types.js";
 import type { Answer, Outcome } from "../src/select/outcome.js";
 import { receiveBody } from "./body.js";
 import type { Chunk } from "./json-chunks.js";
@@ -125,13 +125,18 @@ export function signalOf({ res }: Exchange): AbortSignal {
 
 // ------------------------------------------------------------------------------------------------------- the cluster
 
-/** Before a read. @throws SlctError `bad_request`, `timeout`, `no_leader` */
-export async function freshen({ api, req, query }: Exchange): Promise<void> {
+/** What a read asks for. @throws SlctError `bad_request` */
+export function freshnessOf({ req, query }: Exchange): Freshness {
   const consistency = query.get("consistency");
   if (consistency !== undefined && consistency !== "stale" && consistency !== "linearizable") {
     refuse("consistency must be stale or linearizable.");
   }
-  await api.node.fresh({ stale: consistency === "stale", minIndex: minIndexOf(req) });
+  return { stale: consistency === "stale", minIndex: minIndexOf(req) };
+}
+
+/** Before a read of more than one record. @throws SlctError `bad_request`, `timeout`, `no_leader` */
+export async function freshen(exchange: Exchange): Promise<void> {
+  await exchange.api.node.fresh(freshnessOf(exchange));
 }
 
 /** Before a mutation: only if the client asks for it. */

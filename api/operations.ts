@@ -13,17 +13,16 @@ export async function getCluster({ api }: Exchange): Promise<Reply> {
   return json(200, clusterOut(await api.node.cluster()), api.node.appliedIndex);
 }
 
-/** The process is alive. */
-export function getHealth({ api }: Exchange): Promise<Reply> {
-  return Promise.resolve(json(200, { Alive: true }, api.node.appliedIndex));
+/** The process is alive: that of the node, which says so by answering, whatever the answer. */
+export async function getHealth({ api }: Exchange): Promise<Reply> {
+  await api.node.ready();
+  return json(200, { Alive: true }, api.node.appliedIndex);
 }
 
 /** The node knows a leader and is caught up. */
-export function getReady({ api }: Exchange): Promise<Reply> {
-  if (!api.node.ready()) {
-    return Promise.reject(new SlctError("no_leader", "This node knows no leader or is not caught up."));
-  }
-  return Promise.resolve(json(200, { Ready: true }, api.node.appliedIndex));
+export async function getReady({ api }: Exchange): Promise<Reply> {
+  if (!(await api.node.ready())) throw new SlctError("no_leader", "This node knows no leader or is not caught up.");
+  return json(200, { Ready: true }, api.node.appliedIndex);
 }
 
 export async function getMetrics({ api }: Exchange): Promise<Reply> {

@@ -3,11 +3,11 @@
  *
  * Source: protocol §2, §3.
  */
-import type { Waited } from "../cluster/types.js";
+import type { Until, Waited } from "../cluster/types.js";
 import type { PatchCommand, PutCommand } from "../src/select/command.js";
 import type { PutAnswer, Status } from "../src/select/types.js";
 import { SlctError } from "../src/errors.js";
-import { accepted, bodyOf, chunks, etag, expectAnswer, freshen, json, neededBodyOf } from "./exchange.js";
+import { accepted, bodyOf, chunks, etag, expectAnswer, freshen, freshnessOf, json, neededBodyOf } from "./exchange.js";
 import { reachMinIndex, signalOf, targetOf } from "./exchange.js";
 import type { Accepted, Exchange, Reply } from "./exchange.js";
 import { listChunks } from "./json-chunks.js";
@@ -94,13 +94,12 @@ export async function getState(exchange: Exchange): Promise<Reply> {
   const { api, req } = exchange;
   const { id } = targetOf(exchange);
   const wanted = wantedOf(exchange);
-  await freshen(exchange);
-  if (wanted && api.node.state(id) !== undefined) {
-    const { reached, waitMs } = wanted;
-    await api.node.watch(id, (state) => state === undefined || reached(state), { waitMs, signal: signalOf(exchange) });
+  let reading = await api.node.state(id, freshnessOf(exchange));
+  if (wanted && reading.record) {
+    await api.node.watch(id, wanted.until, { waitMs: wanted.waitMs, signal: signalOf(exchange) });
+    reading = await api.node.state(id, { stale: true, minIndex: 0 });
   }
-  const index = api.node.appliedIndex;
-  const record = api.node.state(id);
+  const { index, record } = reading;
   if (!record) throw new SlctError("not_found", `There is no state ${JSON.stringify(id)}.`);
   const tag = etag(record.state.version);
   if (noneMatch(req.headers["if-none-match"], tag.ETag)) {
@@ -110,23 +109,19 @@ export async function getState(exchange: Exchange): Promise<Reply> {
 }
 
 interface Wanted {
-  readonly reached: (state: { readonly status: Status; readonly version: number }) => boolean;
+  readonly until: Until;
   readonly waitMs: number;
 }
 
 /** What a long-poll waits for; undefined when it does not wait. */
 function wantedOf({ query }: Exchange): Wanted | undefined {
   const waitMs = Math.round(numberOf(query, "wait", waitSeconds) * 1000);
-  const until = statusOf(query.get("until"), "until");
+  const status = statusOf(query.get("until"), "until");
   const after = query.has("after")
     ? wholeOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER, default: 0 })
     : undefined;
-  if (waitMs === 0 || (until === undefined && after === undefined)) return undefined;
-  return {
-    waitMs,
-    reached: ({ status, version }) =>
-      (until === undefined || status === until) && (after === undefined || version > after),
-  };
+  if (waitMs === 0 || (status === undefined && after === undefined)) return undefined;
+  return { waitMs, until: { ...(status && { status }), ...(after !== undefined && { after }) } };
 }
 
 function noneMatch(header: string | undefined, tag: string): boolean {

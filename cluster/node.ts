@@ -6,7 +6,7 @@
  */
 import { keys } from "../src/select/keys.js";
 import type { Command } from "../src/select/command.js";
-import type { Ref, State, Status } from "../src/select/types.js";
+import type { Ref, Status } from "../src/select/types.js";
 import type { Configuration, NodeId, Term } from "../raft/types.js";
 import { CatchUp } from "./catch-up.js";
 import type { AppliedEntry } from "./driver.js";
@@ -17,8 +17,9 @@ import type { Parts } from "./parts.js";
 import type { Ban } from "./peer-handshake.js";
 import type { Leadership } from "./proposals.js";
 import type { OwnStatus } from "./status.js";
-import { listChans, listStates, readChan, readState } from "./queries.js";
-import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus, Waitable, Waited } from "./types.js";
+import { isReached, listChans, listStates, readChan, readingOf, readState } from "./queries.js";
+import type { Committed, Event, Forward, Frame, Freshness, Node, NodeStatus } from "./types.js";
+import type { Until, Waitable, Waited } from "./types.js";
 
 /** What is heard of a node that is no member here. */
 const guestKinds: ReadonlySet<Frame["kind"]> = new Set(["raft", "snapshot", "told"]);
@@ -54,12 +55,14 @@ export class Member implements Node {
     await this.#parts.reads.fresh(freshness, this.leadership());
   }
 
-  state(id: string): ReturnType<Node["state"]> {
-    return readState(this.#parts.store, id);
+  async state(id: string, freshness: Freshness): ReturnType<Node["state"]> {
+    await this.#parts.reads.fresh(freshness, this.leadership());
+    return readingOf(this.appliedIndex, readState(this.#parts.store, id));
   }
 
-  chan(id: string): ReturnType<Node["chan"]> {
-    return readChan(this.#parts.store, id);
+  async chan(id: string, freshness: Freshness): ReturnType<Node["chan"]> {
+    await this.#parts.reads.fresh(freshness, this.leadership());
+    return readingOf(this.appliedIndex, readChan(this.#parts.store, id));
   }
 
   states(query: {
@@ -76,12 +79,9 @@ export class Member implements Node {
     return listChans(this.#parts.store, query);
   }
 
-  async watch(
-    id: string,
-    done: (state: State | undefined) => boolean,
-    options: { waitMs: number; signal: AbortSignal },
-  ): Promise<void> {
-    await this.#parts.feed.watch(id, this.state(id)?.state, done, options);
+  async watch(id: string, until: Until, options: { waitMs: number; signal: AbortSignal }): Promise<void> {
+    const { store, feed } = this.#parts;
+    await feed.watch(id, readState(store, id)?.state, (state) => isReached(until, state), options);
   }
 
   async events(query: Parameters<Node["events"]>[0]): Promise<readonly Event[]> {

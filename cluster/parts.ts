@@ -45,6 +45,8 @@ export interface NodeHooks {
   readonly version: string;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Prometheus text of the node, other processes of it included; default: of `registry`. */
+  readonly scrape?: () => Promise<string>;
   /** Wire JSON of a hand-out, for callbacks. */
   readonly render: (handOut: HandOut) => Buffer;
   /** A state returned by a callback, as a put-back. @throws SlctError */
@@ -195,7 +197,7 @@ export function buildParts(
     ...{ log, store, machine, raft, needsSnapshot, metrics, health, board, duties, callbacks, snapshots },
     ...requests,
     ...group,
-    scrape: () => hooks.registry.metrics(),
+    scrape: hooks.scrape ?? (() => hooks.registry.metrics()),
     stop: () => late.stop(),
   };
   return { parts, raft, dispatcher };

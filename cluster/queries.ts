@@ -16,6 +16,19 @@ export interface ChanRecord {
   readonly oldestWaiterMs?: number;
 }
 
+/** A record as of `index`. */
+export interface Reading<T> {
+  readonly index: number;
+  /** Absent: there is none. */
+  readonly record?: T;
+}
+
+/** What a watch waits for: this status, if given, and a higher version, if given; or that the state is gone. */
+export interface Until {
+  readonly status?: Status;
+  readonly after?: number;
+}
+
 /** What a query needs of the store. */
 export type Readable = Pick<Store, "get" | "range">;
 
@@ -34,6 +47,16 @@ export function readState(store: Readable, id: string): StateRecord | undefined 
 export function readChan(store: Readable, id: string): ChanRecord | undefined {
   const chan = store.get(keys.chan(id)) as Chan | undefined;
   return chan && withOldest(store, chan);
+}
+
+export function readingOf<T>(index: number, record: T | undefined): Reading<T> {
+  return record === undefined ? { index } : { index, record };
+}
+
+/** Whether a watch is over. */
+export function isReached({ status, after }: Until, state: State | undefined): boolean {
+  if (state === undefined) return true;
+  return (status === undefined || state.status === status) && (after === undefined || state.version > after);
 }
 
 export async function listStates(

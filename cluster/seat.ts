@@ -58,11 +58,11 @@ export class Seat implements Node {
     return this.#serving().fresh(...args);
   }
 
-  state(...args: Arguments<"state">): ReturnType<Node["state"]> {
+  async state(...args: Arguments<"state">): ReturnType<Node["state"]> {
     return this.#serving().state(...args);
   }
 
-  chan(...args: Arguments<"chan">): ReturnType<Node["chan"]> {
+  async chan(...args: Arguments<"chan">): ReturnType<Node["chan"]> {
     return this.#serving().chan(...args);
   }
 

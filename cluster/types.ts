@@ -5,12 +5,15 @@
 import type { Entry, HardState, Index, LogReader, Message, NodeId, Role, Term } from "../raft/types.js";
 import type { Command } from "../src/select/command.js";
 import type { EventType, HandOut, Outcome } from "../src/select/outcome.js";
-import type { Chan, Raw, Result, State, Status } from "../src/select/types.js";
+import type { Result, Status } from "../src/select/types.js";
 import type { View } from "../src/select/view.js";
 import type { Backup } from "./backups.js";
 import type { HealthStatus } from "./health.js";
 import type { MembershipAnswer, MembershipRequest } from "./membership.js";
+import type { ChanRecord, Reading, StateRecord, Until } from "./queries.js";
 import type { SnapshotNotice } from "./snapshot-wire.js";
+
+export type { Until };
 
 // ----------------------------------------------------------------------------------------------------- storage
 
@@ -206,6 +209,8 @@ export type Waited =
       readonly index: Index;
       readonly handOuts: readonly HandOut[];
       readonly repeated: boolean;
+      /** Others got the same: it is not for one of them to give it back. */
+      readonly shared: boolean;
     }
   | { readonly kind: "result"; readonly index: Index; readonly result: Result }
   /** The wait ended and what was parked is withdrawn; `outcome` is that of the command itself. */
@@ -231,9 +236,10 @@ export interface Freshness {
 /** Commands that carry a {@link Ref}: the node fills it in. */
 export type Waitable = Extract<Command, { kind: "put" | "patch" | "select" | "demand" }>;
 
-/** One member of the cluster: the only thing `api/` sees. */
+/** One member of the cluster: the only thing `api/` sees. It may run in another process (ingress/). */
 export interface Node {
   readonly id: NodeId;
+  /** As far as it is known here: what was answered is not above it. */
   readonly appliedIndex: Index;
   /**
    * Replicates `command` and waits until this node has applied it.
@@ -250,27 +256,27 @@ export interface Node {
   ): Promise<Waited>;
   /** @throws SlctError `no_leader` or `timeout` when the freshness cannot be had within the deadline */
   fresh(freshness: Freshness): Promise<void>;
-  /** Local reads: call {@link fresh} first. */
-  state(id: string): { readonly state: State; readonly data?: Raw } | undefined;
-  chan(id: string): { readonly chan: Chan; readonly oldestWaiterMs?: number } | undefined;
-  /** States in ID order from after `cursor`; stops after `limit` hits or a bounded scan, then `cursor` is set. */
+  /** One record, as fresh as that. @throws SlctError as {@link fresh} */
+  state(id: string, freshness: Freshness): Promise<Reading<StateRecord>>;
+  chan(id: string, freshness: Freshness): Promise<Reading<ChanRecord>>;
+  /**
+   * States in ID order from after `cursor`; stops after `limit` hits or a bounded scan, then `cursor` is set. Local, as
+   * all that follow: call {@link fresh} first.
+   */
   states(query: {
     readonly prefix: string;
     readonly status?: Status;
     readonly chan?: string;
     readonly cursor?: string;
     readonly limit: number;
-  }): Promise<{ readonly states: readonly { readonly state: State; readonly data?: Raw }[]; readonly cursor?: string }>;
-  chans(query: { readonly prefix: string; readonly cursor?: string; readonly limit: number }): Promise<{
-    readonly chans: readonly { readonly chan: Chan; readonly oldestWaiterMs?: number }[];
+  }): Promise<{ readonly states: readonly StateRecord[]; readonly cursor?: string }>;
+  chans(query: {
+    readonly prefix: string;
     readonly cursor?: string;
-  }>;
-  /** Resolves when `done(state)` holds for the state as applied here, or after `waitMs`, or on abort. */
-  watch(
-    id: string,
-    done: (state: State | undefined) => boolean,
-    options: { readonly waitMs: number; readonly signal: AbortSignal },
-  ): Promise<void>;
+    readonly limit: number;
+  }): Promise<{ readonly chans: readonly ChanRecord[]; readonly cursor?: string }>;
+  /** Resolves when the state as applied here is what is waited for, or after `waitMs`, or on abort. */
+  watch(id: string, until: Until, options: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void>;
   /** Without `after` all that are kept. @throws SlctError `compacted` */
   events(query: {
     readonly after?: Index;
@@ -285,7 +291,7 @@ export interface Node {
   change(request: MembershipRequest): Promise<{ readonly index: Index; readonly changed: boolean }>;
   /** Local, as of the applied index: call {@link fresh} first. @throws SlctError `overloaded` */
   backup(): Promise<Backup>;
-  ready(): boolean;
+  ready(): boolean | Promise<boolean>;
   /** Prometheus text of the node's registry. */
   metrics(): Promise<string>;
 }

@@ -180,7 +180,7 @@ export class Waits {
     if (handOuts.length === 0) return { kind: "withdrawn", index, outcome };
     // Another holder of the same demand may work with it.
     if (signal.aborted && !arrival.shared) this.#giveBack(handOuts);
-    return { kind: "granted", index, handOuts, repeated: outcome.repeated === true };
+    return { kind: "granted", index, handOuts, repeated: outcome.repeated === true, shared: arrival.shared };
   }
 
   /** This process may have been stopped since: what is over may be in other hands. */

@@ -10,6 +10,7 @@ import { budget } from "./bench/budget.js";
 import { parseOptions, usage, type BenchOptions } from "./bench/options.js";
 import { failover } from "./bench/failover.js";
 import { guard } from "./bench/guard.js";
+import { ingress } from "./bench/ingress.js";
 import { large } from "./bench/large.js";
 import { writePage } from "./bench/page.js";
 import { beside } from "./bench/peers.js";
@@ -60,6 +61,8 @@ async function measureAll(options: BenchOptions, found: Found): Promise<void> {
       return onCluster(options, (cluster) => soak(cluster, options.count, connections, found));
     case "budget":
       return onCluster(options, (cluster, dir) => budget(cluster, dir, options, found));
+    case "ingress":
+      return inDirectory(options, (dir) => ingress(dir, options.workers, options, found));
     case "guard":
       return onCluster(options, (cluster, dir) => guard(cluster, dir, options.runs, found));
     case "report":
@@ -67,22 +70,29 @@ async function measureAll(options: BenchOptions, found: Found): Promise<void> {
   }
 }
 
-/** On a cluster of its own, and without a trace of it afterwards. */
-async function onCluster(
-  options: BenchOptions,
-  use: (cluster: SlctCluster, dir: string) => Promise<void>,
-): Promise<void> {
+/** In a new directory, and without a trace of it afterwards. */
+async function inDirectory(options: BenchOptions, use: (dir: string) => Promise<void>): Promise<void> {
   if (options.data !== undefined) mkdirSync(options.data, { recursive: true });
   const dir = mkdtempSync(join(options.data ?? tmpdir(), "slct-bench-"));
   process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
   process.once("SIGINT", () => process.exit(130));
   process.once("SIGTERM", () => process.exit(143));
-  const cluster = await SlctCluster.open({ dir, ...(options.cpuProf && { profileDir: options.out }) });
-  try {
-    await use(cluster, dir);
-  } finally {
-    await cluster.stop();
-  }
+  await use(dir);
+}
+
+/** On a cluster of its own. */
+async function onCluster(
+  options: BenchOptions,
+  use: (cluster: SlctCluster, dir: string) => Promise<void>,
+): Promise<void> {
+  await inDirectory(options, async (dir) => {
+    const cluster = await SlctCluster.open({ dir, ...(options.cpuProf && { profileDir: options.out }) });
+    try {
+      await use(cluster, dir);
+    } finally {
+      await cluster.stop();
+    }
+  });
 }
 
 try {

@@ -20,6 +20,8 @@ export interface ApiConfig {
   readonly host: string;
   readonly port: number;
   readonly limits: ApiLimits;
+  /** Processes that serve it; 0: that of the node. */
+  readonly workers: number;
 }
 
 /** `message` lists every problem, one a line. */
@@ -188,6 +190,7 @@ function assemble(values: Values): Config {
     api: {
       host,
       port,
+      workers: values.ingressWorkers,
       limits: {
         ...pick(values, [
           "bodyBytesMax",

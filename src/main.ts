@@ -8,21 +8,23 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { pino, type Logger } from "pino";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { parseReturned, renderHandOut } from "../api/hand-out.js";
-import { createServer } from "../api/server.js";
+import { createServer, type ApiOptions } from "../api/server.js";
 import { createCallbackCheck } from "../cluster/callback-guard.js";
 import { Seat } from "../cluster/seat.js";
+import { WorkerPool } from "../ingress/pool.js";
+import type { Node } from "../cluster/types.js";
 import { ConfigError, helpText, parseConfig, type Config } from "./config.js";
+import { openLog, stopOn } from "./process.js";
 import { restoreCommand } from "./restore.js";
-import { shutDown } from "./shutdown.js";
+import { closeServer, shutDown, type Entrance } from "./shutdown.js";
 
-/** Lines that wait because what they go to is full; beyond, new ones are dropped. */
-const logBytesMax = 1024 * 1024;
-const exitFatal = 70;
 const exitConfig = 78;
 
+const workerFile = fileURLToPath(new URL("./ingress.js", import.meta.url));
 const packageFile = new URL("../../package.json", import.meta.url);
 const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
 
@@ -37,25 +39,27 @@ function readConfig(argv: readonly string[]): Config {
 }
 
 async function run(config: Config, logger: Logger, onFatal: (error: unknown) => never): Promise<void> {
+  const { host, port, workers } = config.api;
   const registry = new Registry();
   const rules = { limits: config.api.limits, checkCallback: createCallbackCheck(config.node.callback.allow) };
   const removal = new AbortController();
+  const pool = new WorkerPool({ file: workerFile, args: process.argv.slice(2), size: workers, registry, logger });
   const node = await Seat.open(config.node, {
     ...{ version, logger, registry, onFatal, render: renderHandOut, onRemoved: () => removal.abort() },
+    ...(workers > 0 && { scrape: () => pool.metrics() }),
     parseReturned: (id, lock, body) => parseReturned(id, lock, body, rules),
   });
-  const server = createServer(node, { ...rules, logger, registry });
-  server.listen(config.api.port, config.api.host);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  logger.info({ event: "serving", api: `http://${config.api.host}:${port}`, pid: process.pid, version }, "serving");
+  const entrance =
+    workers === 0 ? await serve(node, config, { ...rules, logger, registry }) : await pool.open(node, port);
+  const api = `http://${host}:${entrance.port}`;
+  logger.info({ event: "serving", api, workers, pid: process.pid, version }, "serving");
 
   let stopping = false;
   const stop = (reason: string) => {
     if (stopping) return;
     stopping = true;
     logger.info({ event: "stopping", reason }, "stopping");
-    void shutDown(server, node, logger).then(() => process.exit(0), onFatal);
+    void shutDown(entrance, node, logger).then(() => process.exit(0), onFatal);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -66,6 +70,14 @@ async function run(config: Config, logger: Logger, onFatal: (error: unknown) => 
   process.on("disconnect", () => stop("parent is gone"));
 }
 
+/** In this process. */
+async function serve(node: Node, { api }: Config, options: ApiOptions): Promise<Entrance & { readonly port: number }> {
+  const server = createServer(node, options);
+  server.listen(api.port, api.host);
+  await once(server, "listening");
+  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
+}
+
 process.umask(0o077);
 const argv = process.argv.slice(2);
 if (argv[0] === "restore") process.exitCode = await restoreCommand(argv.slice(1));
@@ -73,16 +85,7 @@ else if (argv.includes("--help")) process.stdout.write(helpText());
 else if (argv.includes("--version")) process.stdout.write(`${version}\n`);
 else {
   const config = readConfig(argv);
-  const { logLevel, node } = config;
-  const lines = pino.destination({ dest: 2, sync: true, maxLength: logBytesMax });
-  // What the node does must not depend on whether its lines can be written: they often go to the very disk that is full.
-  lines.on("error", () => undefined);
-  const logger = pino({ level: logLevel, base: { nodeId: node.id } }, lines);
-  const onFatal = (error: unknown): never => {
-    logger.fatal({ event: "fatal", err: error }, "fatal: the node stops");
-    process.exit(exitFatal);
-  };
-  process.on("uncaughtException", onFatal);
-  process.on("unhandledRejection", onFatal);
+  const logger = openLog(config.logLevel, { nodeId: config.node.id });
+  const onFatal = stopOn(logger, "the node stops");
   await run(config, logger, onFatal).catch(onFatal);
 }

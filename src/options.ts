@@ -43,6 +43,13 @@ export const options = {
   }),
   host: text({ default: "127.0.0.1", unit: "host", about: "address the API listens on" }),
   port: integer("port", { default: 8081, min: 0, max: 65_535, about: "port of the API; 0: any free one" }),
+  ingressWorkers: integer("count", {
+    default: 0,
+    min: 0,
+    max: 16,
+    about:
+      "processes beside the node that take in HTTP, all on its port; for machines with more than two cores per node ([operations.md](operations.md)); 0: the node's own process does",
+  }),
   logLevel: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
     default: "info",
     about: "least level of the JSON lines on stderr",

@@ -14,6 +14,7 @@ export const kinds = [
   "scale",
   "soak",
   "budget",
+  "ingress",
   "guard",
 ] as const;
 export type Kind = (typeof kinds)[number];

@@ -16,15 +16,16 @@ what, one of
   --scale N        up to N parked selects, pending states, channels, waiters of one channel, timers due at once
   --soak M         M minutes of the mixed workload: memory, files and log must not grow
   --budget         where the CPU of a PUT goes, step by step
+  --workers N,N    with so many ingress workers per node, beside each other, on three nodes and on one
   --guard          20 seconds beside a yardstick; exit code 1 when slct has become slower
   --report         docs/performance.md from the figures of all runs so far; measures nothing
 
 how
-  --connections N,N  concurrent connections (1,16,64,256; with --peer 64)
+  --connections N,N  concurrent connections (1,16,64,256; with --peer and --workers 64)
   --only TEXT,TEXT   only workloads whose name has one of these in it
-  --seconds N        per measurement (8; with --peer per round, 3)
-  --warmup N         seconds before each that do not count (2; with --peer 1)
-  --rounds N         with --peer, --scale (5)
+  --seconds N        per measurement (8; with --peer and --workers per round, 3)
+  --warmup N         seconds before each that do not count (2; with --peer and --workers 1)
+  --rounds N         with --peer, --workers and --scale (5)
   --runs N           with --guard: so many times, to see how much it differs (1)
   --data DIR         on a disk, for the nodes' data (a new directory for temporary files); emptied at the end
   --peer-cache DIR   where Restate is installed on demand (slct-peers among the temporary files)
@@ -32,13 +33,16 @@ how
   --cpu-prof         a CPU profile of every node, and its hottest functions
 `;
 
-export type Mode = "load" | "open" | "peer" | "failover" | "large" | "scale" | "soak" | "budget" | "guard" | "report";
+export type Mode =
+  "load" | "open" | "peer" | "failover" | "large" | "scale" | "soak" | "budget" | "ingress" | "guard" | "report";
 
 export interface BenchOptions {
   readonly mode: Mode;
   /** What is given with `--rate`, `--failover`, `--scale` or `--soak`. */
   readonly count: number;
   readonly peer: string;
+  /** Ingress workers per node, one cluster for each. */
+  readonly workers: readonly number[];
   readonly connections: readonly number[];
   readonly only: readonly string[];
   readonly seconds: number;
@@ -68,6 +72,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
         scale: text,
         soak: text,
         budget: yes,
+        workers: text,
         guard: yes,
         report: yes,
       },
@@ -89,6 +94,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
     ] as const),
     ...([
       ["budget", values.budget],
+      ["ingress", values.workers],
       ["guard", values.guard],
       ["report", values.report],
     ] as const),
@@ -96,7 +102,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
   const chosen = modes.filter(([, value]) => value !== undefined && value !== false);
   if (chosen.length > 1) throw new Error("only one thing can be measured at a time: see --help");
   const [mode, given] = chosen[0] ?? ["load", ""];
-  const isPeer = mode === "peer";
+  const inRounds = mode === "peer" || mode === "ingress";
   const counts = mode === "open" || mode === "failover" || mode === "scale" || mode === "soak";
   return {
     ...{ mode, peer: values.peer ?? "", cpuProf: values["cpu-prof"], data: values.data },
@@ -105,8 +111,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions | undefined 
       .split(",")
       .map((one) => positive("--connections", one)),
     only: values.only?.split(",") ?? [],
-    seconds: positive("--seconds", values.seconds ?? (isPeer ? "3" : "8")),
-    warmupSeconds: positive("--warmup", values.warmup ?? (isPeer ? "1" : "2")),
+    workers: values.workers?.split(",").map(workerCount) ?? [],
+    seconds: positive("--seconds", values.seconds ?? (inRounds ? "3" : "8")),
+    warmupSeconds: positive("--warmup", values.warmup ?? (inRounds ? "1" : "2")),
     rounds: positive("--rounds", values.rounds ?? "5"),
     runs: positive("--runs", values.runs ?? "1"),
     peerCache: values["peer-cache"] ?? join(tmpdir(), "slct-peers"),
@@ -124,6 +131,11 @@ function positive(what: string, text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 1e9)) throw new Error(`${what} must be a number above 0, not ${text}`);
   return value;
+}
+
+function workerCount(text: string): number {
+  if (!/^\d{1,2}$/.test(text) || Number(text) > 16) throw new Error(`--workers must be numbers in 0–16, not ${text}`);
+  return Number(text);
 }
 
 export function isChosen(name: string, only: readonly string[]): boolean {

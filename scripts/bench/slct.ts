@@ -1,7 +1,7 @@
 /**
  * The measured cluster: three nodes as child processes, run the way a user gets them.
  */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openCluster, type ClusterFile, type ClusterMember } from "../cluster-file.js";
@@ -9,13 +9,14 @@ import { isReady, leaderAt, poll } from "../cluster-status.js";
 import { freeRun } from "../free-ports.js";
 import { apiOf, logTail, startNode, type NodeProcess } from "../node-process.js";
 import { Connection } from "./connection.js";
-import { assertOnDisk, diskBytes, metric } from "./usage.js";
+import { assertOnDisk, childrenOf, diskBytes, metric } from "./usage.js";
 import type { Subject } from "./workload.js";
 
-const size = 3;
+const nodesDefault = 3;
 const readyMs = 60_000;
 const mainFile = fileURLToPath(new URL("../../src/main.js", import.meta.url));
 
+const workersFlag = "--ingress-workers";
 /** Flags that say who a node is and where. Every other one could change what is measured. */
 const identityFlags =
   /^--(id|cluster-id|data-dir|members|host|port|callback-allow|cpu-prof|cpu-prof-dir|cpu-prof-name)$/;
@@ -33,6 +34,10 @@ export function deviations(argv: readonly string[], variables: readonly string[]
 export interface SlctOptions {
   /** On a disk. */
   readonly dir: string;
+  /** Default 3. */
+  readonly nodes?: number;
+  /** That take in HTTP, of each node: the one deviation that can be measured, and it is in the name of the figure. Default 0. */
+  readonly workers?: number;
   /** Where each node leaves its CPU profile when it ends. */
   readonly profileDir?: string;
 }
@@ -44,8 +49,10 @@ export class SlctCluster implements Subject<Connection> {
   readonly #nodes = new Map<string, NodeProcess>();
 
   static async open(options: SlctOptions): Promise<SlctCluster> {
+    const { nodes = nodesDefault } = options;
+    mkdirSync(options.dir, { recursive: true });
     assertOnDisk(options.dir);
-    const file = await openCluster(join(options.dir, "slct"), { nodes: size, port: await freeRun(size) });
+    const file = await openCluster(join(options.dir, "slct"), { nodes, port: await freeRun(nodes) });
     const cluster = new SlctCluster(options, file);
     try {
       for (const { id } of file.members) cluster.start(id);
@@ -74,11 +81,12 @@ export class SlctCluster implements Subject<Connection> {
   }
 
   get pids(): readonly number[] {
-    return this.ids.flatMap((id) => this.#nodes.get(id)?.pid ?? []);
+    const nodes = this.ids.flatMap((id) => this.#nodes.get(id)?.pid ?? []);
+    return (this.#options.workers ?? 0) === 0 ? nodes : nodes.flatMap((pid) => [pid, ...childrenOf(pid)]);
   }
 
   open(worker: number): Promise<Connection> {
-    return Connection.open(this.apis[worker % size] ?? "");
+    return Connection.open(this.apis[worker % this.apis.length] ?? "");
   }
 
   async syncs(): Promise<number> {
@@ -115,7 +123,9 @@ export class SlctCluster implements Subject<Connection> {
     const name = profileDir === undefined ? [] : ["--cpu-prof-name", `${id}.cpuprofile`];
     const command = [process.execPath, ...profile, ...name, mainFile];
     const dir = join(this.#options.dir, "slct");
-    this.#nodes.set(id, startNode(dir, this.#cluster, this.#member(id), [], { command }));
+    const { workers = 0 } = this.#options;
+    const flags = workers === 0 ? [] : [workersFlag, String(workers)];
+    this.#nodes.set(id, startNode(dir, this.#cluster, this.#member(id), flags, { command }));
   }
 
   /** @throws Error with the end of its log */
@@ -141,12 +151,13 @@ export class SlctCluster implements Subject<Connection> {
     this.#nodes.clear();
   }
 
-  /** As the system knows the processes, not as we meant to start them. */
+  /** As the system knows the processes, not as we meant to start them. Workers get the command line of their node. */
   #assertDefaults(): void {
     for (const [id, { pid }] of this.#nodes) {
       const list = (file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0");
       const variables = list("environ").map((one) => one.split("=")[0] ?? "");
-      const found = deviations(list("cmdline"), variables);
+      const wanted = (this.#options.workers ?? 0) === 0 ? [] : [workersFlag];
+      const found = deviations(list("cmdline"), variables).filter((one) => !wanted.includes(one));
       if (found.length > 0) throw new Error(`node ${id} does not run with the defaults: ${found.join(", ")}`);
     }
   }

@@ -44,6 +44,7 @@ export const titles: Readonly<Record<Kind, string>> = {
   scale: "Scale",
   soak: "Ten minutes",
   budget: "Where the CPU of a PUT goes",
+  ingress: "Ingress workers",
   guard: "Regression guard",
 };
 
@@ -79,6 +80,10 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
     ...[column("at the end", "logMb", 0), column("highest", "logMaxMb", 0)],
   ],
   budget: [...[column("µs each", "micros", 1), column("times per PUT", "times", 2), column("µs per PUT", "perPut", 0)]],
+  ingress: [
+    ...[column("ops/s", "perSecond", 0), ...latencies, column("CPU µs/op", "cpuMicrosPerOp", 0)],
+    ...[column("of it outside workers", "coreMicrosPerOp", 0), column("cores of the load", "loadCores", 2)],
+  ],
   guard: [
     ...[column("ratio", "ratio", 2), column("lowest", "lowest", 2), column("highest", "highest", 2)],
     ...[column("ops/s", "perSecond", 0), column("yardstick", "peerPerSecond", 0)],

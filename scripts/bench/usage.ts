@@ -28,6 +28,11 @@ export function usageOf(pid: number): ProcessUsage {
   };
 }
 
+/** Processes that it started and that are there, in the order in which it did. */
+export function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+}
+
 /** The load generator is this process. */
 export function ownCpuSeconds(): number {
   const { user, system } = process.cpuUsage();

@@ -6,7 +6,15 @@
  */
 import TinyQueue from "tinyqueue";
 import { Feed } from "../../cluster/feed.js";
-import { listChans, listStates, readChan, readState, type Readable } from "../../cluster/queries.js";
+import {
+  isReached,
+  listChans,
+  listStates,
+  readChan,
+  readingOf,
+  readState,
+  type Readable,
+} from "../../cluster/queries.js";
 import type { Committed, MemberStatus, Node } from "../../cluster/types.js";
 import { Waits } from "../../cluster/waits.js";
 import type { Command } from "../../src/select/command.js";
@@ -91,12 +99,18 @@ export class MemoryNode implements Node {
     return Promise.reject(new SlctError("timeout", `index ${minIndex} was not reached in time`));
   }
 
-  state: Node["state"] = (id) => readState(this.#store, id);
-  chan: Node["chan"] = (id) => readChan(this.#store, id);
+  state: Node["state"] = async (id, freshness) => {
+    await this.fresh(freshness);
+    return readingOf(this.#index, readState(this.#store, id));
+  };
+  chan: Node["chan"] = async (id, freshness) => {
+    await this.fresh(freshness);
+    return readingOf(this.#index, readChan(this.#store, id));
+  };
   states: Node["states"] = (query) => listStates(this.#store, query);
   chans: Node["chans"] = (query) => listChans(this.#store, query);
-  watch: Node["watch"] = (id, done, options) =>
-    this.#parking(this.#feed.watch(id, readState(this.#store, id)?.state, done, options));
+  watch: Node["watch"] = (id, until, options) =>
+    this.#parking(this.#feed.watch(id, readState(this.#store, id)?.state, (state) => isReached(until, state), options));
   events: Node["events"] = (query) => this.#parking(this.#feed.events(query));
 
   cluster: Node["cluster"] = () =>

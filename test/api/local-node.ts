@@ -6,7 +6,7 @@ import TinyQueue from "tinyqueue";
 import { Backups } from "../../cluster/backups.js";
 import { systemTime } from "../../cluster/environment.js";
 import { Feed } from "../../cluster/feed.js";
-import { listChans, listStates, readChan, readState } from "../../cluster/queries.js";
+import { isReached, listChans, listStates, readChan, readingOf, readState } from "../../cluster/queries.js";
 import type { MembershipRequest } from "../../cluster/membership.js";
 import type { Committed, MemberStatus, Node, Store } from "../../cluster/types.js";
 import { Waits } from "../../cluster/waits.js";
@@ -124,11 +124,18 @@ export function openLocalNode(metrics: () => Promise<string>): LocalNode {
     submit: (command) => log.submit(command),
     submitAndWait: (build, options) => log.waits.submit(build, options),
     fresh: ({ stale, minIndex }) => fresh(log, stale, minIndex),
-    state: (id) => readState(store, id),
-    chan: (id) => readChan(store, id),
+    state: async (id, { stale, minIndex }) => {
+      await fresh(log, stale, minIndex);
+      return readingOf(log.index, readState(store, id));
+    },
+    chan: async (id, { stale, minIndex }) => {
+      await fresh(log, stale, minIndex);
+      return readingOf(log.index, readChan(store, id));
+    },
     states: (query) => listStates(store, query),
     chans: (query) => listChans(store, query),
-    watch: (id, done, options) => log.feed.watch(id, readState(store, id)?.state, done, options),
+    watch: (id, until, options) =>
+      log.feed.watch(id, readState(store, id)?.state, (state) => isReached(until, state), options),
     events: (query) => log.feed.events(query),
     cluster: () => Promise.resolve({ id: "test", nodes: [status(log)], removed: [], changing: false }),
     change: (request) => (log.outage ? Promise.reject(log.outage) : changeAlone(request, log.index)),

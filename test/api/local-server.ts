@@ -9,7 +9,9 @@ import { Registry } from "prom-client";
 import { defaultLimits } from "../../api/rules.js";
 import { createServer } from "../../api/server.js";
 import type { ApiOptions } from "../../api/server.js";
+import type { Node } from "../../cluster/types.js";
 import { SlctError } from "../../src/errors.js";
+import { behindLine } from "../ingress/loop.js";
 import { openLocalNode } from "./local-node.js";
 import type { LocalNode } from "./local-node.js";
 
@@ -32,11 +34,23 @@ export const tightOptions = {
   },
 } satisfies Partial<ApiOptions>;
 
-export async function startLocalServer(options: Partial<ApiOptions> = {}): Promise<LocalServer> {
+/** What the API is given for the node. */
+export type Front = (node: Node) => Promise<{ readonly node: Node; close(): void }>;
+
+const itself: Front = (node) => Promise.resolve({ node, close: () => undefined });
+
+/** Where the API can be: with the node, or in a worker. */
+export const fronts: readonly (readonly [name: string, front: Front])[] = [
+  ["in the process of the node", itself],
+  ["in a worker", behindLine],
+];
+
+export async function startLocalServer(options: Partial<ApiOptions> = {}, front: Front = itself): Promise<LocalServer> {
   const registry = new Registry();
   const node = openLocalNode(() => registry.metrics());
+  const shown = await front(node);
   const logged: string[] = [];
-  const server = createServer(node, {
+  const server = createServer(shown.node, {
     limits: defaultLimits,
     logger: pino({ level: "info" }, { write: (line) => void logged.push(line) }),
     registry,
@@ -50,6 +64,7 @@ export async function startLocalServer(options: Partial<ApiOptions> = {}): Promi
     ...{ node, server, port, logged, url: `http://127.0.0.1:${port}` },
     close: async () => {
       node.close();
+      shown.close();
       server.close();
       server.closeAllConnections();
       await once(server, "close");

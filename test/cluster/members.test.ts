@@ -169,12 +169,13 @@ it("a node that starts again has what it acknowledged, and answers for nothing o
   await begun();
   for (let n = 0; n < 9; n++) expect(await endOf(nodeAt(n).submit(create(`s${n}`, `c${n}`)))).toBe("done");
   const waiting = endOfWait(nodeAt(0).submitAndWait((ref) => receive("plain", ref), { waitMs: 20_000, signal: never }));
-  while (nodeAt(1).chan("plain") === undefined) await nodeAt(1).fresh({ stale: false, minIndex: 0 });
+  const now = { stale: false, minIndex: 0 };
+  while ((await nodeAt(1).chan("plain", now)).record === undefined);
   await nodeAt(0).close();
   expect(["withdrawn", "timeout"]).toContain(await waiting);
   nodes[0] = await open("n1");
-  await nodeAt(0).fresh({ stale: false, minIndex: 0 });
-  expect(Array.from({ length: 9 }, (_, n) => nodeAt(0).state(`s${n}`)?.state.id)).not.toContain(undefined);
+  const readings = await Promise.all(Array.from({ length: 9 }, (_, n) => nodeAt(0).state(`s${n}`, now)));
+  expect(readings.map(({ record }) => record?.state.id)).not.toContain(undefined);
   expect(await endOf(nodeAt(0).submit(send("plain", "x")))).toBe("refused not_ready");
   expect(new Set(await hashes()).size).toBe(1);
 });

@@ -193,7 +193,7 @@ test("L10 a node whose records are damaged votes and appends, serves nothing, an
   expect(seat.member?.needsSnapshot).toBe(true);
   expect(seat.ready()).toBe(false);
   await expect(seat.fresh({ stale: true, minIndex: 0 })).rejects.toMatchObject({ code: "no_leader" });
-  expect(() => seat.state("s1")).toThrow("taking over the records");
+  await expect(seat.state("s1", { stale: true, minIndex: 0 })).rejects.toThrow("taking over the records");
   expect(await alarmsOf(damaged)).toEqual(["store_damaged"]);
   // Its log counts: with it and the leader alone the cluster commits.
   await cluster.stop(other);

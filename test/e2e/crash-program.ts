@@ -73,7 +73,9 @@ async function verify(members: readonly Member[]): Promise<void> {
   for (const member of members) {
     while (!member.ready()) await soon();
     await member.fresh({ stale: false, minIndex: 0 });
-    const lost = acknowledged.filter((text) => text.startsWith("s") && member.state(text) === undefined);
+    const states = acknowledged.filter((text) => text.startsWith("s"));
+    const readings = await Promise.all(states.map((text) => member.state(text, { stale: true, minIndex: 0 })));
+    const lost = states.filter((_, n) => readings[n]?.record === undefined);
     if (lost.length > 0) throw new Error(`${member.id} lost ${lost.join()}`);
   }
   report(`verified ${acknowledged.length}`);

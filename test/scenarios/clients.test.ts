@@ -66,8 +66,8 @@ test.each(["stays", "is cut off from all"])(
       );
     }
     for (const member of followers) {
-      await member.fresh({ stale: false, minIndex: 0 });
-      expect(member.chan("q")?.chan.count).toBe(values);
+      const { record } = await member.chan("q", { stale: false, minIndex: 0 });
+      expect(record?.chan.count).toBe(values);
     }
     network.heal();
     expect((await drained(followers[1] as Member)).sort()).toEqual(

@@ -121,8 +121,10 @@ describe("demands", () => {
       }
       bench.restart();
       const taken = (who: "poll" | "callback") => {
-        const answer = bench.answer({ ...poll(ref(9)), for: who, max: 9, park: false });
-        return answer.kind === "handOuts" ? answer.handOuts.map(({ state }) => state.id) : [];
+        const { outcome, effects } = bench.run({ ...poll(ref(9)), for: who, max: 9, park: false });
+        const answered = outcome.ok && outcome.answer.kind === "handOuts" ? outcome.answer.handOuts : [];
+        const granted = effects.flatMap((effect) => (effect.kind === "granted" ? effect.handOuts : []));
+        return [...answered, ...granted].map(({ state }) => state.id);
       };
       expect([taken("poll"), taken("callback")]).toEqual([["polled"], ["called"]]);
     },

@@ -41,6 +41,11 @@ export const matrix: readonly Row[] = [
     mayTypes: [/^cluster\/types\.ts$/, /^pino$/],
   },
   {
+    from: /^ingress\//,
+    may: [/^ingress\//, /^src\/(errors|codec|invariant)\.ts$/, builtin, /^prom-client$/],
+    mayTypes: [/^cluster\/types\.ts$/, /^src\/select\/(types|command|outcome)\.ts$/, /^pino$/],
+  },
+  {
     from: /^sim\//,
     may: [
       /^sim\//,
@@ -52,7 +57,7 @@ export const matrix: readonly Row[] = [
       /^(pino|prom-client|typescript)$/,
     ],
   },
-  { from: /^src\/(main|config|options|option-kinds|restore|shutdown)\.ts$/, may: [anything] },
+  { from: /^src\/(main|ingress|process|config|options|option-kinds|restore|shutdown)\.ts$/, may: [anything] },
   { from: /^src\/(errors|invariant)\.ts$/, may: [] },
   { from: /^src\/codec\.ts$/, may: [/^msgpackr$/], mayTypes: [/^src\/select\/(types|command|outcome)\.ts$/] },
   // The harness runs the engine and the API in the process of a test; everything else of the SDK knows the wire only.
@@ -91,9 +96,10 @@ export const matrix: readonly Row[] = [
 const edges: readonly { readonly target: RegExp; readonly from: RegExp }[] = [
   { target: /^src\/main\.ts$/, from: /^chaos\/node\.ts$/ },
   {
-    target: /^src\/(config|options|option-kinds|restore|shutdown)\.ts$/,
-    from: /^(src\/(main|config|options|option-kinds|restore|shutdown)\.ts|(scripts|test)\/)/,
+    target: /^src\/(process|config|options|option-kinds|restore|shutdown)\.ts$/,
+    from: /^(src\/(main|ingress|config|options|option-kinds|restore|shutdown)\.ts|(scripts|test)\/)/,
   },
+  { target: /^(src\/ingress\.ts$|ingress\/)/, from: /^(ingress\/|src\/(main|ingress)\.ts$|test\/)/ },
   { target: /^sim\//, from: /^(sim|scripts|test)\// },
   { target: /^chaos\//, from: /^(chaos|scripts|test)\// },
   { target: /^scripts\//, from: /^(chaos|scripts|test)\// },
