@@ -74,7 +74,7 @@ export class Feed {
     });
   }
 
-  /** Without `after` all that are kept. @throws SlctError `compacted`, `overloaded` */
+  /** Without `after` all that are kept. @throws SlctError `compacted`, `overloaded`, `no_leader`: the node ends */
   async events(query: {
     after?: number;
     prefix: string;
@@ -86,6 +86,8 @@ export class Feed {
     if (after < this.#floor) throw this.#compacted();
     let found = this.#scan(this.#firstAfter(after), query);
     if (found.length > 0 || query.waitMs === 0) return found;
+    // An empty page at once would make a stream ask again at once.
+    if (this.#closed) throw new SlctError("no_leader", "this node is shutting down");
     let seen = this.#next;
     let missed = false;
     await this.#until(query, (finish) => {

@@ -277,7 +277,7 @@ export interface Node {
   }): Promise<{ readonly chans: readonly ChanRecord[]; readonly cursor?: string }>;
   /** Resolves when the state as applied here is what is waited for, or after `waitMs`, or on abort. */
   watch(id: string, until: Until, options: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void>;
-  /** Without `after` all that are kept. @throws SlctError `compacted` */
+  /** Without `after` all that are kept. @throws SlctError `compacted`, `overloaded`, `no_leader`: the node ends */
   events(query: {
     readonly after?: Index;
     readonly prefix: string;

@@ -105,6 +105,15 @@ describe("a long poll", () => {
     expect(await found).toEqual(["compacted"]);
   });
 
+  it("is refused by a node that ends, so that a stream does not ask again and again", async () => {
+    const { feed, put, events } = open();
+    put(1, "a");
+    feed.close();
+    expect(await events({ after: 0, waitMs: 1000 })).toEqual(["1 a"]);
+    expect(await events({ after: 1 })).toEqual([]);
+    expect(await events({ after: 1, waitMs: 1000 })).toEqual(["no_leader"]);
+  });
+
   it.each(["time", "abort", "close"] as const)("ends on %s and leaves nothing behind", async (how) => {
     const { feed, put, events } = open();
     const gone = new AbortController();
