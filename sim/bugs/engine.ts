@@ -63,8 +63,8 @@ export const engineBugs: readonly Bug[] = [
   {
     name: "pending-lost-on-restart",
     file: "src/select/machine.ts",
-    find: 'if (state) this.#pending.add(state.callback ? "callback" : "poll", id, seq);',
-    replace: 'if (state?.callback) this.#pending.add("callback", id, seq);',
+    find: "      this.#pending.add(taker, id, seq);",
+    replace: '      if (taker === "callback") this.#pending.add(taker, id, seq);',
     why: "a node that starts again does not know who waits to be handed out, and goes its own way",
   },
   {
