@@ -17,7 +17,7 @@ import { fight } from "./versus.js";
 
 const probers = 16;
 const quietShare = 0.1;
-const quietSecondsMax = 120;
+const quietSecondsMax = 600;
 const idleSeconds = 10;
 const restartMsMax = 600_000;
 
