@@ -112,8 +112,8 @@ export class Proposals {
     const seq = ++this.#seq;
     const data = encodeEntry({ node, epoch, seq }, command);
     return new Promise((resolve, reject) => {
-      const begun = { seq, data, startedMs: this.#time.nowMs(), resolve, reject };
-      const proposal: Proposal = { ...begun, fence, sentTerm: 0, copies: 0, queued: true };
+      const startedMs = this.#time.nowMs();
+      const proposal: Proposal = { seq, data, startedMs, resolve, reject, fence, sentTerm: 0, copies: 0, queued: true };
       this.#open.set(seq, proposal);
       this.#unsent.push(proposal);
       this.#bytes += data.length;

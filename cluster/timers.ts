@@ -22,7 +22,7 @@ export interface TimersOptions {
 }
 
 /** Deadlines in one `expire` entry: bounds the time one apply takes. */
-const expireMax = 1000;
+const expireMax = 100;
 /** How far ahead deadlines are kept in memory. */
 const horizonMs = 60_000;
 /** A jump of the wall clock is noticed after at most this time. */
