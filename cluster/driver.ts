@@ -5,6 +5,7 @@
  * commit). The leader's messages leave beside its own write, answers only after it (dissertation 10.2.1). Decides nothing.
  */
 import { decodeEntry, type Origin } from "../src/codec.js";
+import { invariant } from "../src/invariant.js";
 import type { Machine } from "../src/select/machine.js";
 import type { Command } from "../src/select/command.js";
 import type { Applied } from "../src/select/outcome.js";
@@ -58,6 +59,13 @@ export interface DriverParts {
   readonly time?: Time;
 }
 
+/**
+ * What one turn applies: after so many entries, or so long, the rest waits for the next ones, so that whoever has much to
+ * catch up with, or entries with much to do, still hears and answers heartbeats.
+ */
+const applyEntriesMax = 256;
+const applyMsMax = 10;
+
 /** Proposes what follows from an entry itself. */
 const nobody: Origin = { node: "", epoch: 0, seq: 0 };
 
@@ -73,6 +81,9 @@ export class Driver {
   #running = false;
   #draining: Promise<void> = Promise.resolve();
   #closed = false;
+  /** Committed, and not yet applied from `#applyFrom` on. */
+  #committed: readonly Entry[] = [];
+  #applyFrom = 0;
   #nowMs: number;
   /** As of the last applied entry. */
   #removed: ReadonlySet<NodeId>;
@@ -109,12 +120,16 @@ export class Driver {
     await this.#draining;
   }
 
+  get #isBehind(): boolean {
+    return this.#applyFrom < this.#committed.length;
+  }
+
   async #drain(): Promise<void> {
     this.#running = true;
     try {
       this.#host.beforeTurn();
-      while (!this.#closed && this.#raft.hasReady()) {
-        await this.#turn(this.#raft.takeReady());
+      while (!this.#closed && (this.#raft.hasReady() || this.#isBehind)) {
+        await this.#turn(this.#raft.takeReady(!this.#isBehind));
         if (!this.#closed) this.#host.beforeTurn();
       }
     } catch (error) {
@@ -133,7 +148,8 @@ export class Driver {
     const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
     try {
-      this.#apply(ready.committed);
+      if (!this.#isBehind) [this.#committed, this.#applyFrom] = [ready.committed, 0];
+      this.#apply();
       if (ready.reads.length > 0) this.#host.onReads(ready.reads);
     } finally {
       await write;
@@ -158,21 +174,24 @@ export class Driver {
     return this.#log.append(hardState === undefined ? { entries } : { hardState, entries });
   }
 
-  #apply(committed: readonly Entry[]): void {
-    for (const entry of committed) {
-      if (entry.term !== this.#store.appliedTerm) this.#host.onTerm(entry.term);
-      if (entry.kind === "configuration") {
-        this.#configure(entry);
-        continue;
-      }
-      if (entry.data.length === 0) {
-        this.#store.advance(entry.index, entry.term);
-        continue;
-      }
-      this.#applyCommand(entry);
-    }
-    const last = committed.at(-1);
-    if (last !== undefined) this.#host.onProgress(last.index);
+  #apply(): void {
+    const endMs = this.#time.nowMs() + applyMsMax;
+    const end = Math.min(this.#committed.length, this.#applyFrom + applyEntriesMax);
+    if (this.#applyFrom === end) return;
+    do {
+      const entry = this.#committed[this.#applyFrom++];
+      invariant(entry !== undefined, "only entries that are there are applied");
+      this.#applyEntry(entry);
+    } while (this.#applyFrom < end && this.#time.nowMs() < endMs);
+    if (!this.#isBehind) [this.#committed, this.#applyFrom] = [[], 0];
+    this.#host.onProgress(this.#store.appliedIndex);
+  }
+
+  #applyEntry(entry: Entry): void {
+    if (entry.term !== this.#store.appliedTerm) this.#host.onTerm(entry.term);
+    if (entry.kind === "configuration") this.#configure(entry);
+    else if (entry.data.length === 0) this.#store.advance(entry.index, entry.term);
+    else this.#applyCommand(entry);
   }
 
   #applyCommand({ index, term, data }: Entry): void {

@@ -185,8 +185,11 @@ export class Raft {
     );
   }
 
-  /** To be followed by `persisted` before it is called again. */
-  takeReady(): Ready {
+  /**
+   * To be followed by `persisted` before it is called again.
+   * @param takesCommitted false: who asks has not applied all that was committed before, so no more comes out
+   */
+  takeReady(takesCommitted = true): Ready {
     invariant(this.#inFlight === undefined, "the last Ready was not confirmed yet");
     const core = this.#core;
     if (core.reads.roundDue) startRound(core);
@@ -196,7 +199,7 @@ export class Raft {
     core.outbox = newOutbox();
     const entries = core.log.takeUnwritten();
     const hardState = this.#takeHardState(entries.length > 0);
-    const committed = core.log.takeCommitted(committedBytesMax);
+    const committed = takesCommitted ? core.log.takeCommitted(committedBytesMax) : [];
     this.#inFlight = {
       ...{ entries, messages, messagesAfterPersist: afterPersist, committed, reads, snapshotsTo },
       ...(hardState && { hardState }),

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { readConfiguration } from "../../cluster/configuration.js";
 import { Driver } from "../../cluster/driver.js";
+import { systemTime } from "../../cluster/environment.js";
 import type { LogStore, Store } from "../../cluster/types.js";
 import { MemoryLog } from "../../raft/memory-log.js";
 import { Raft } from "../../raft/raft.js";
@@ -43,6 +44,12 @@ function openLog() {
   return { log, writes, nextWrite: () => new Promise<void>((resolve) => began.push(resolve)) };
 }
 
+function stamped(name: string, stampMs = 6000): Buffer {
+  const data = encodeEntry({ node: "n1", epoch: 1, seq: 1 }, named(name));
+  stampEntry(data, stampMs);
+  return data;
+}
+
 /** n1 over the log, following nobody yet. */
 function build(voters: readonly string[] = ["n1"]) {
   const { log, writes, nextWrite } = openLog();
@@ -63,8 +70,9 @@ function build(voters: readonly string[] = ["n1"]) {
   const asked = { snapshotsTo: [] as string[], installs: [] as { index: number; term: number }[] };
   const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
   const progressed: (() => void)[] = [];
+  const clock = { ms: 0 };
   const driver: Driver = new Driver({
-    ...{ raft, log, store, machine, nowMs: 5000 },
+    ...{ raft, log, store, machine, nowMs: 5000, time: { ...systemTime, nowMs: () => clock.ms } },
     host: {
       beforeTurn: () => undefined,
       send: (message) => sent.push(message),
@@ -87,9 +95,7 @@ function build(voters: readonly string[] = ["n1"]) {
     },
   });
   const propose = (name: string, stampMs = 6000) => {
-    const data = encodeEntry({ node: "n1", epoch: 1, seq: 1 }, named(name));
-    stampEntry(data, stampMs);
-    raft.propose([data]);
+    raft.propose([stamped(name, stampMs)]);
     driver.wake();
   };
   const progress = () => new Promise<void>((resolve) => progressed.push(resolve));
@@ -97,7 +103,7 @@ function build(voters: readonly string[] = ["n1"]) {
     for (const message of messages) raft.step(message);
     driver.wake();
   };
-  const held = { driver, raft, engine, log, writes, nextWrite };
+  const held = { driver, raft, engine, log, writes, nextWrite, clock };
   return { ...held, sent, seen, asked, configurations, hooks, propose, progress, step };
 }
 
@@ -163,6 +169,31 @@ it("turns without a write let messages and ticks in", async () => {
   await driver.close();
   expect(reads).toBeGreaterThan(2);
   expect(reads).toBeLessThan(20);
+});
+
+it.each([
+  ["many entries", 1000, 0, 256],
+  ["entries that take long", 20, 4, 3],
+])("%s to apply let messages and ticks in", async (_, count, msEach, mostInATurn) => {
+  const { driver, raft, hooks, seen, clock, progress } = await open();
+  let isLet = true;
+  let last = 0;
+  const turns: number[] = [];
+  const whenAnythingRuns = () => {
+    if (seen.applied.length > last) turns.push(seen.applied.length - last);
+    last = seen.applied.length;
+    if (isLet) setImmediate(whenAnythingRuns);
+  };
+  whenAnythingRuns();
+  hooks.onApplied = () => (clock.ms += msEach);
+  const names = Array.from({ length: count }, (_, n) => `${n}`);
+  raft.propose(names.map((name) => stamped(name)));
+  driver.wake();
+  while (seen.applied.length < count) await progress();
+  await driver.close();
+  isLet = false;
+  expect(seen.applied).toEqual(names);
+  expect(Math.max(...turns)).toBe(mostInATurn);
 });
 
 it("log time never goes back", async () => {
