@@ -238,6 +238,11 @@ export class Member implements Node {
     this.#parts.snapshots.onLink(to);
   }
 
+  onStopped(member: NodeId): void {
+    this.#parts.raft.stopped(member);
+    this.#parts.wake();
+  }
+
   /** Nothing that this node says is heard any more: it ends, and says what to do. */
   onBanned(by: NodeId, ban: Ban): void {
     if (ban === "removed") this.#parts.onRemoved();

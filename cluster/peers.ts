@@ -244,7 +244,11 @@ class Mesh implements OpenPeers {
         if (!this.#closed) handler.onLink(node);
       },
       onDown: (reason) => this.#emit({ kind: "down", node, lane, reason }),
-      onFailed: (reason) => this.#emit({ kind: "failed", node, lane, reason }),
+      onFailed: (reason) => {
+        this.#emit({ kind: "failed", node, lane, reason });
+        // The one answer that only the system of the other machine gives, and only without a listener.
+        if (reason === "ECONNREFUSED" && !this.#closed) handler.onStopped(node);
+      },
       onBanned: (ban) => handler.onBanned(node, ban),
     });
   }

@@ -108,6 +108,7 @@ export async function startNode(
         late.member.onLink(to);
         parts.board.tell(to);
       },
+      onStopped: (member) => late.member.onStopped(member),
       onBanned: (by, ban) => late.member.onBanned(by, ban),
       onPull: (by, path) => parts.snapshots.pull(by, path),
     },

@@ -146,6 +146,8 @@ export interface PeersHandler {
   onFrame(from: NodeId, frame: Frame): void;
   /** The outgoing link to `to` was (re)established: what was sent before may be lost. */
   onLink(to: NodeId): void;
+  /** Nobody listens at the address of `node`: its process has ended, or has not begun. */
+  onStopped(node: NodeId): void;
   /** `by` will never let this node in: its id was removed, or stands for another data directory. */
   onBanned(by: NodeId, ban: "removed" | "instance"): void;
   /** The stream at `path` that `by` asks for; undefined: there is none. */

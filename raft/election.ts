@@ -7,7 +7,7 @@
 import { reachedByQuorum, reply, send, sendAfterPersist, votersNow, type Core } from "./core.js";
 import { voteResult } from "./quorum.js";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.js";
-import type { Message } from "./types.js";
+import type { Message, NodeId } from "./types.js";
 
 type RequestVote = Extract<Message, { type: "RequestVote" }>;
 type RequestVoteResponse = Extract<Message, { type: "RequestVoteResponse" }>;
@@ -33,6 +33,7 @@ export function campaign(core: Core, force = false): void {
   if (core.role === "leader" || !mayLead(core)) return;
   if (core.options.preVote && !force) {
     becomePreCandidate(core);
+    hastenNextRound(core);
     requestVotes(core, { preVote: true, force });
     core.votes.set(core.id, true);
     decide(core);
@@ -98,7 +99,9 @@ export function onRequestVote(core: Core, message: RequestVote): void {
   };
   if (!granted || preVote) {
     reply(core, response);
-    if (core.role === "candidate" && !preVote && message.term === core.term) hastenNextRound(core);
+    const isSplit = core.role === "candidate" && !preVote && message.term === core.term;
+    // Who asks for a PreVote here has given the leader up, and so would this node soon; only with a better log.
+    if (isSplit || (preVote && free && !granted)) hastenNextRound(core);
     return;
   }
   core.electionElapsed = 0;
@@ -107,13 +110,21 @@ export function onRequestVote(core: Core, message: RequestVote): void {
 }
 
 /**
- * Another candidate in the same term: the votes are probably split, and nobody leads. Waiting a whole timeout again would
- * double the outage, so the next round comes within about a quarter of one, still at a random moment of it.
+ * Nobody leads, for all that is known, and waiting a whole timeout would double the outage: votes that are probably split,
+ * a PreVote that went to nodes that had not given up yet, a candidate that misses entries, a leader that has ended. The
+ * next round comes within about a quarter of a timeout, still at a random moment of it.
  */
 function hastenNextRound(core: Core): void {
   const { electionTicks, random } = core.options;
   const soon = core.electionElapsed + 2 + Math.floor((random() * electionTicks) / 4);
   core.electionTimeout = Math.min(core.electionTimeout, soon);
+}
+
+/** The host knows that this node's process has ended. If it leads, nobody waits for it any longer. */
+export function stopped(core: Core, id: NodeId): void {
+  if (core.leader !== id || core.role === "leader") return;
+  becomeFollower(core, core.term, null);
+  hastenNextRound(core);
 }
 
 /** A granted PreVote names the term that was asked for, every other answer the current one. */

@@ -8,7 +8,7 @@
 
 import { invariant } from "../src/invariant.js";
 import { newCore, newOutbox, send, sendAfterPersist, type Core } from "./core.js";
-import { campaign, countOwnVote, tickElection, tickQuorumCheck } from "./election.js";
+import { campaign, countOwnVote, stopped, tickElection, tickQuorumCheck } from "./election.js";
 import { receive } from "./gate.js";
 import { sendHeartbeats } from "./heartbeat.js";
 import { changeMembers } from "./membership.js";
@@ -156,6 +156,14 @@ export class Raft {
   unreachable(id: NodeId): void {
     const progress = this.#core.progress.get(id);
     if (progress?.mode === "replicate") becomeProbe(progress, progress.matchIndex + 1);
+  }
+
+  /**
+   * This member's process has ended: if it leads, an election begins soon, not only after a timeout. A hint like a timeout:
+   * if it was wrong, those who still hear the leader prevent the election.
+   */
+  stopped(id: NodeId): void {
+    if (!this.#core.installing) stopped(this.#core, id);
   }
 
   /** Asks for a linearizable read; the answer comes as a ReadState with this context. Contexts should increase. */

@@ -30,6 +30,7 @@ export class Network {
   #isCalm = false;
   #pulled = 0;
   readonly #breaksStream: (by: Host) => boolean;
+  readonly #refuses: (from: Host) => boolean;
   /** Called for every Raft message that leaves a node, delivered or not. */
   readonly #onSent: (from: Host, message: Message) => void;
   readonly #onConnected: (from: Host, to: Host) => void;
@@ -43,6 +44,8 @@ export class Network {
     readonly hosts: readonly Host[];
     /** A stream that this node pulls breaks off now. */
     readonly breaksStream: (by: Host) => boolean;
+    /** An attempt of this node to connect is refused although the other process lives. */
+    readonly refuses: (from: Host) => boolean;
     readonly onSent: (from: Host, message: Message) => void;
     readonly onConnected: (from: Host, to: Host) => void;
     readonly onDelivered: (from: Host, to: Host, frame: Frame) => void;
@@ -55,6 +58,7 @@ export class Network {
     this.#hosts = hosts;
     this.#byId = new Map(hosts.map((host) => [host.id, host]));
     this.#breaksStream = options.breaksStream;
+    this.#refuses = options.refuses;
     this.#onSent = options.onSent;
     this.#onConnected = options.onConnected;
     this.#onDelivered = options.onDelivered;
@@ -217,10 +221,14 @@ export class Network {
 
   #open(link: Link): void {
     const { from, to } = link;
-    if (from.life === undefined || to.life === undefined) return;
-    if (link.up && link.toLife === to.life) return;
+    if (from.life === undefined || (link.up && link.toLife === to.life)) return;
     // Tried again when it heals.
     if (this.#isCut(link) || !this.#circle.wants(from, to)) return;
+    if (to.life === undefined || this.#refuses(from)) {
+      from.enter(from.life, () => from.handler?.onStopped(to.id));
+      if (to.life !== undefined) this.#dial(link);
+      return;
+    }
     const ban = this.#circle.bans(to, from);
     if (ban !== undefined) return from.enter(from.life, () => from.handler?.onBanned(to.id, ban));
     if (!this.#circle.recognises(from, to)) return;

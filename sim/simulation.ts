@@ -104,6 +104,7 @@ class Simulation {
     this.#network = new Network({
       ...{ loop, schedule, config: config.network, seed: config.seed, hosts: nodes },
       breaksStream: ({ number }) => around.buggify.fires("stream", number),
+      refuses: ({ number }) => around.buggify.fires("refused", number),
       onSent: (from, message) => this.#checks.sent(from as SimNode, message),
       onConnected: (from, to) => verdict.guard(() => this.#checks.connected(from as SimNode, to as SimNode)),
       onDelivered: (from, to, frame) => {

@@ -19,6 +19,8 @@ export interface Witness {
   readonly frames: { readonly from: string; readonly frame: Frame }[];
   readonly events: PeerEvent[];
   readonly links: string[];
+  /** Where nobody listens. */
+  readonly stopped: string[];
   /** Who refused this one for good, and why. */
   readonly bans: string[];
   /** Who asked for which stream. */
@@ -33,6 +35,7 @@ export async function open(id: string, members: readonly Member[], more: Partial
   const frames: Witness["frames"] = [];
   const events: PeerEvent[] = [];
   const links: string[] = [];
+  const stopped: string[] = [];
   const bans: string[] = [];
   const pulls: string[] = [];
   const streams: Witness["streams"] = new Map();
@@ -50,6 +53,10 @@ export async function open(id: string, members: readonly Member[], more: Partial
         look();
       },
       onLink: (to) => links.push(to),
+      onStopped: (node) => {
+        stopped.push(node);
+        look();
+      },
       onBanned: (by, ban) => {
         bans.push(`${by} ${ban}`);
         look();
@@ -79,7 +86,7 @@ export async function open(id: string, members: readonly Member[], more: Partial
       waiting.add(check);
       check();
     });
-  return { peers, frames, events, links, bans, pulls, streams, until };
+  return { peers, frames, events, links, stopped, bans, pulls, streams, until };
 }
 
 export async function cluster(ids: readonly string[], more: Partial<PeersOptions> = {}) {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame } from "../../cluster/frames.js";
-import { cleanUp } from "./cleanup.js";
+import { cleanUp, onCleanUp } from "./cleanup.js";
 import { closed, dial, hello } from "./peer-dialer.js";
 import {
   all,
@@ -16,6 +16,7 @@ import {
   timing,
   type Witness,
 } from "./peer-witness.js";
+import { Relay } from "./relay.js";
 
 afterEach(cleanUp);
 
@@ -74,6 +75,22 @@ describe("peers", () => {
     expect(a.events.filter(({ kind }) => kind === "dropped")).toEqual([
       { kind: "dropped", node: "b", lane: "bulk", reason: "too large" },
     ]);
+  });
+
+  it("say of whom nothing listens any more, and not of one that is merely cut off", async () => {
+    const gone = await open("b", []);
+    const { port } = gone.peers;
+    await gone.peers.close();
+    const relay = await Relay.open();
+    onCleanUp(() => relay.close());
+    const a = await open("a", [
+      { id: "b", peer: `127.0.0.1:${port}`, api: "" },
+      { id: "c", peer: relay.address, api: "" },
+    ]);
+    await a.until(
+      () => a.stopped.length > 0 && a.events.some((event) => event.kind === "failed" && event.node === "c"),
+    );
+    expect(new Set(a.stopped)).toEqual(new Set(["b"]));
   });
 
   it("come back by themselves when the other side restarts, and say so", async () => {
