@@ -4,10 +4,13 @@
  * A read takes the commit index at the time it is asked, and may be served once a quorum confirms, by answers to
  * heartbeats sent later, that this node was still the leader then. Rounds are numbered; confirming one confirms all
  * before it, and no round confirms a read that was asked after it left. Source: dissertation 6.4.
+ *
+ * Who asks is somebody who confirms: {@link isQuorumWith}. In a cluster of three a follower's question needs no round.
  */
 
-import { reachedByQuorum, send, type Core } from "./core.js";
+import { reachedByQuorum, send, votersNow, type Core } from "./core.js";
 import { sendHeartbeats } from "./heartbeat.js";
+import { quorumSize } from "./quorum.js";
 import type { Index, Message, NodeId } from "./types.js";
 
 /** A host's question. Asked again with the same context, only the later question is answered. */
@@ -91,10 +94,22 @@ function enqueue(core: Core, from: NodeId, number: number): void {
   const { reads, log } = core;
   if (log.commitIndex < core.termStart) {
     reads.deferred.push({ from, number });
+  } else if (isQuorumWith(core, from)) {
+    answer(core, { from, number, index: log.commitIndex });
   } else {
     reads.waiting.push({ from, number, index: log.commitIndex, round: reads.round + 1 });
     reads.roundDue = true;
   }
+}
+
+/**
+ * Who asked in this term had voted in no later one when the read began, and neither has this node until now. If these two
+ * are a quorum, every other one has one of them in it: nobody else had been elected when the read began.
+ */
+function isQuorumWith(core: Core, from: NodeId): boolean {
+  const voters = votersNow(core);
+  const confirming = voters.filter((id) => id === core.id || id === from).length;
+  return confirming >= quorumSize(voters.length);
 }
 
 function answer(core: Core, { from, number, index }: { from: NodeId; number: number; index: Index }): void {

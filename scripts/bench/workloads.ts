@@ -5,7 +5,7 @@ import { callbacks } from "./callbacks.js";
 import type { Connection } from "./connection.js";
 import { percentile } from "./latency.js";
 import { sdkSteps } from "./sdk.js";
-import { expectAnswer, freshPrefix, textOf, type Workload } from "./workload.js";
+import { expectAnswer, freshPrefix, holds, textOf, type Workload } from "./workload.js";
 
 export type SlctWorkload = Workload<Connection>;
 
@@ -128,6 +128,7 @@ interface FiredState {
 export function reads(name: string, bytes: number, connections: number): SlctWorkload {
   const id = freshPrefix("read");
   const data = textOf(bytes);
+  const wanted = Buffer.from(`"Data":"${data}"`);
   return {
     ...{ name, workers: connections, writes: false, independent: true },
     setup: async (connection) => {
@@ -137,7 +138,7 @@ export function reads(name: string, bytes: number, connections: number): SlctWor
     },
     step: async (connection) => {
       const got = await connection.request("GET", `/state/${id}`);
-      expectAnswer(got.status === 200 && got.body.includes(data), "get", got.body);
+      expectAnswer(got.status === 200 && holds(got.body, wanted), "get", got.body);
       return 1;
     },
   };

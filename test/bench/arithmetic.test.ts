@@ -8,6 +8,7 @@ import { workerFigures } from "../../scripts/bench/sdk.js";
 import { deviations } from "../../scripts/bench/slct.js";
 import { metric } from "../../scripts/bench/usage.js";
 import { compare } from "../../scripts/bench/versus.js";
+import { holds } from "../../scripts/bench/workload.js";
 
 describe("times", () => {
   const hundred = Array.from({ length: 100 }, (_, n) => 100 - n);
@@ -124,4 +125,15 @@ test("what a step costs its worker counts from the middle of the run on", () => 
     ...{ p50Ms: 2, p99Ms: 9, maxMs: 9 },
   });
   expect(workerFigures([]).stepsPerCoreSecond).toBeNaN();
+});
+
+test.each([
+  ['{"ID":"a","Data":"xxxxxxxxxxxxxxxxxxxx"}', true],
+  ['{"ID":"a","Data":"xxxxxxxxxxxxxxxxxxxy"}', false],
+  ['{"ID":"a","Data":"xxxxxxxxxxxxxxxxxxx"}', false],
+  ['{"ID":"a","Data":"xxxxxxxxxxxxxxxxxxxx', false],
+  ['"Data":"xxxxxxxxxxxxxxxxxxxx"', true],
+  ["", false],
+])("%s holds what was written: %s", (whole, wanted) => {
+  expect(holds(Buffer.from(whole), Buffer.from('"Data":"xxxxxxxxxxxxxxxxxxxx"'))).toBe(wanted);
 });
