@@ -1,6 +1,7 @@
 /**
  * Local reads of records: one state or channel, and pages of them. Freshness is settled before (reads.ts).
  */
+import { dataOf } from "../src/select/data.js";
 import { keys } from "../src/select/keys.js";
 import type { Chan, Raw, State, Status, Waiter } from "../src/select/types.js";
 import { compareKeys } from "./key-order.js";
@@ -150,7 +151,7 @@ function statesOn(store: Readable, id: string): State[] {
 }
 
 function withData(store: Readable, state: State): StateRecord {
-  const data = store.get(keys.data(state.id)) as Raw | undefined;
+  const data = dataOf(store, state);
   return data === undefined ? { state } : { state, data };
 }
 

@@ -2,6 +2,7 @@
  * Compares the naive model with the records of the engine, member by member.
  */
 import { isDeepStrictEqual } from "node:util";
+import { dataOf } from "../../src/select/data.js";
 import { dueOf, keys } from "../../src/select/keys.js";
 import type { Chan, Deadline, Raw, Select, State } from "../../src/select/types.js";
 import type { Records } from "./invariants.js";
@@ -56,7 +57,7 @@ function compareState(records: Records, engine: State, model: ModelState, report
   check("attempt", engine.attempt, model.attempt);
   check("callback", engine.callback?.uri, model.callback);
   check("vars", textOf(engine.vars), model.vars);
-  check("data", textOf(records.data.get(keys.data(engine.id)) as Raw | undefined), model.data);
+  check("data", textOf(dataOf(records.data, engine)), model.data);
   check("paused", engine.paused?.reason, model.paused);
   check("delayed", engine.delayed?.untilMs, model.delayedUntilMs);
   check("last details", textOf(engine.lastDetails), model.lastDetails);

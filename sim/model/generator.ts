@@ -5,6 +5,7 @@
  * stays meaningful when steps are removed from it.
  */
 import type { Command, Extras, PatchCommand, PutCommand, SpawnSpec } from "../../src/select/command.js";
+import { dataInStateMax } from "../../src/select/data.js";
 import type { CaseSpec, Raw, Ref, SelectSpec } from "../../src/select/types.js";
 import type { Random } from "../random.js";
 import { digestOf, optional, respell } from "./spelling.js";
@@ -106,9 +107,15 @@ function extrasOf(context: Context): Extras {
   };
 }
 
+/** Of either size: it stands in different places. */
+function dataOf(random: Random): Raw {
+  const text = random.chance(0.3) ? "x".repeat(dataInStateMax) : "";
+  return raw(`{"n":${random.below(100)},"text":"${text}"}`);
+}
+
 function bodyOf({ random }: Context) {
   return {
-    ...(random.chance(0.3) ? { data: raw(`{"n":${random.below(100)}}`) } : {}),
+    ...(random.chance(0.3) ? { data: dataOf(random) } : {}),
     ...(random.chance(0.1) ? { vars: raw(`{"v":${random.below(9)}}`) } : {}),
     ...(random.chance(0.12) ? { callback: { type: 1 as const, uri: "http://x" } } : {}),
   };

@@ -2,9 +2,10 @@
  * What must hold of the records after every entry: the last paragraph of semantics C.3, and D2, D3, D7, D11 of the
  * reliability catalogue, checked over all records at once. Knows the record types, not the engine.
  */
+import { dataInStateMax } from "../../src/select/data.js";
 import { dueOf, keys } from "../../src/select/keys.js";
 import type { PendingRecord } from "../../src/select/pending.js";
-import type { Chan, Deadline, Demand, Meta, Select, State, Waiter, WaitQueue } from "../../src/select/types.js";
+import type { Chan, Deadline, Demand, Meta, Raw, Select, State, Waiter, WaitQueue } from "../../src/select/types.js";
 
 /** All records of one store, sorted by kind. Client-chosen names contain no `\0`, so keys split cleanly. */
 export interface Records {
@@ -254,8 +255,11 @@ export function checkInvariants(records: Records): readonly string[] {
         report(`${state.id}: pending beside a parked demand`);
     }
   }
-  for (const key of records.data.keys()) {
-    if (!records.states.has(key.slice(2))) report(`data of a state that is gone`);
+  for (const [key, data] of records.data) {
+    const state = records.states.get(key.slice(2));
+    if (state === undefined) report(`data of a state that is gone`);
+    if (state?.data !== undefined) report(`${state.id}: data in two places`);
+    if ((data as Raw).length <= dataInStateMax) report(`${state?.id}: small data in a record of its own`);
   }
   return problems;
 }

@@ -7,7 +7,7 @@
 
 import { keys } from "./keys.js";
 import type { EventType } from "./outcome.js";
-import type { Raw, Select, State, StateId, Status } from "./types.js";
+import type { Select, State, StateId, Status } from "./types.js";
 import type { Txn } from "./txn.js";
 
 /** All members present, so that every draft has one shape; `undefined` stands for absent. */
@@ -34,7 +34,12 @@ export function openState(txn: Txn, id: StateId): Draft | undefined {
   if (known) return known.removed ? undefined : known;
   const before = txn.get<State>(keys.state(id));
   if (before === undefined) return undefined;
-  const draft = draftOf(id, before, { ...blank(id, before.createdAtMs), ...before, selects: [...before.selects] });
+  const draft = draftOf(id, before, {
+    ...blank(id, before.createdAtMs),
+    ...before,
+    data: before.data,
+    selects: [...before.selects],
+  });
   txn.states.set(id, draft);
   return draft;
 }
@@ -49,11 +54,6 @@ export function newState(txn: Txn, id: StateId): Draft {
 export function stateExists(txn: Txn, id: StateId): boolean {
   const known = txn.states.get(id);
   return known ? !known.removed : txn.get(keys.state(id)) !== undefined;
-}
-
-export function writeData(txn: Txn, id: StateId, data: Raw | undefined): void {
-  if (data === undefined) txn.del(keys.data(id));
-  else txn.put(keys.data(id), data);
 }
 
 /** The event that fits best: what was done to a state says more than what followed from it. */
@@ -105,6 +105,7 @@ function blank(id: StateId, nowMs: number): OpenState {
     status: "waiting",
     version: 0,
     selects: [],
+    data: null,
     callback: undefined,
     vars: undefined,
     lock: undefined,
@@ -135,6 +136,7 @@ function recordOf(now: OpenState): State {
     createdAtMs,
     updatedAtMs,
   };
+  if (now.data !== undefined) state.data = now.data;
   if (now.callback) state.callback = now.callback;
   if (now.vars) state.vars = now.vars;
   if (now.lock) state.lock = now.lock;

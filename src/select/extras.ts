@@ -3,7 +3,8 @@
  */
 
 import { applyClose, applyMake } from "./channels.js";
-import { newState, stateExists, touch, writeData, type Draft } from "./draft.js";
+import { writeData } from "./data.js";
+import { newState, stateExists, touch, type Draft } from "./draft.js";
 import { checkNew } from "./plan.js";
 import { refuse } from "./refusal.js";
 import { register } from "./select.js";
@@ -48,7 +49,7 @@ export function createState(txn: Txn, { id, data, vars, callback }: Birth): Draf
   const draft = newState(txn, id);
   draft.now.vars = vars;
   draft.now.callback = callback;
-  if (data !== undefined) writeData(txn, id, data);
+  if (data !== undefined) writeData(txn, draft, data);
   touch(draft, "state.created");
   return draft;
 }

@@ -13,7 +13,7 @@ export const keys = {
   meta: "m",
   /** {@link State} */
   state: (id: string) => `s\0${id}`,
-  /** The `Data` of a state: Uint8Array of JSON text. */
+  /** The `Data` of a state that is too large for its record (data.ts): Uint8Array of JSON text. */
   data: (id: string) => `d\0${id}`,
   /** {@link Chan} */
   chan: (id: string) => `c\0${id}`,

@@ -3,7 +3,8 @@
  */
 
 import { clearDelay, checkLock, dropLease, lockRefusal, renewLease } from "./lock.js";
-import { openState, touch, writeData, type Draft } from "./draft.js";
+import { writeData } from "./data.js";
+import { openState, touch, type Draft } from "./draft.js";
 import { applyExtras, createState, type Spawned } from "./extras.js";
 import { checkNew, planPatch, planPut, tooMany, type Held, type Plan } from "./plan.js";
 import { accept, refuse, type Handled } from "./refusal.js";
@@ -76,9 +77,10 @@ function checkHolder(txn: Txn, draft: Draft, { kind, lock }: PutBack): Refusal |
 }
 
 /** PUT replaces everything; PATCH what it names, `null` removes. */
-function store(txn: Txn, { id, now }: Draft, command: PutBack): void {
+function store(txn: Txn, draft: Draft, command: PutBack): void {
+  const { now } = draft;
   const whole = command.kind === "put";
-  if (whole || command.data !== undefined) writeData(txn, id, command.data ?? undefined);
+  if (whole || command.data !== undefined) writeData(txn, draft, command.data ?? undefined);
   if (whole || command.vars !== undefined) now.vars = command.vars ?? undefined;
   if (whole || command.callback !== undefined) now.callback = command.callback ?? undefined;
 }

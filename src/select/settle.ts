@@ -6,6 +6,7 @@
  */
 
 import { sealChans } from "./chan.js";
+import { dataOf } from "./data.js";
 import { isHandable, sealedState, statusOf, type Draft } from "./draft.js";
 import { keys } from "./keys.js";
 import { takeLease } from "./lock.js";
@@ -14,7 +15,6 @@ import { settleMemory } from "./request.js";
 import { arm, disarm, wholeMs } from "./timer.js";
 import type { Answer, HandOut } from "./outcome.js";
 import type { PendingRecord } from "./pending.js";
-import type { Raw } from "./types.js";
 import type { OwnWait, Txn } from "./txn.js";
 
 /** Decides who holds what. Afterwards drafts have their final status and version. */
@@ -49,8 +49,9 @@ export function grant(txn: Txn, seq: number, draft: Draft): void {
 }
 
 export function handOutOf(txn: Txn, draft: Draft): HandOut {
-  const data = txn.get<Raw>(keys.data(draft.id));
-  return data === undefined ? { state: sealedState(draft) } : { state: sealedState(draft), data };
+  const state = sealedState(draft);
+  const data = dataOf(txn, state);
+  return data === undefined ? { state } : { state, data };
 }
 
 /** A state that became pending: to the oldest demand that takes it, else to the end of the queue. */

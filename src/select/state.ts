@@ -2,7 +2,8 @@
  * Commands about a state as a whole: delete, pause, resume; and how a state ends.
  */
 
-import { openState, touch, wake, writeData, type Draft } from "./draft.js";
+import { writeData } from "./data.js";
+import { openState, touch, wake, type Draft } from "./draft.js";
 import { stateAnswer } from "./holder.js";
 import { checkLock, clearDelay, pause } from "./lock.js";
 import { checkVersion, missing } from "./put.js";
@@ -57,7 +58,7 @@ export function removeState(txn: Txn, draft: Draft): void {
   if (now.lock) disarm(txn, now.lock.deadlineKey);
   if (now.retainKey !== undefined) disarm(txn, now.retainKey);
   clearDelay(txn, draft);
-  writeData(txn, draft.id, undefined);
+  writeData(txn, draft, undefined);
   draft.removed = true;
   touch(draft, "state.deleted");
   for (const seq of txn.demands.onState(draft.id)) txn.grants.set(seq, []);

@@ -96,13 +96,15 @@ export interface Lock {
   readonly details?: Raw;
 }
 
-/** The user's process. Its `Data` is a record of its own ({@link keys.data}), so that a wake-up does not rewrite it. */
+/** The user's process. Where its `Data` stands: data.ts. */
 export interface State {
   readonly id: StateId;
   readonly status: Status;
   /** +1 per log entry that changes the state; a heartbeat does not count. */
   readonly version: number;
   readonly selects: readonly Select[];
+  /** If it is small, null if there is none; absent: a record of its own ({@link keys.data}). */
+  readonly data?: Raw | null;
   readonly callback?: Callback;
   readonly vars?: Raw;
   readonly lock?: Lock;

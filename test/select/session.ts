@@ -3,6 +3,7 @@
  * invariants checked after every entry.
  */
 import { InvariantError } from "../../src/invariant.js";
+import { dataOf } from "../../src/select/data.js";
 import { dueOf, keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
 import type { Command } from "../../src/select/command.js";
@@ -174,7 +175,7 @@ export class Session implements Names, Namer {
     const [what, id = ""] = words;
     if (what === "state") {
       const state = this.state(id);
-      const data = this.view.get(keys.data(id)) as Raw | undefined;
+      const data = state && dataOf(this.view, state);
       return [state ? printWhole(state, data, this) : `${id} is not there`];
     }
     if (what === "chan") return this.#showChan(id);
