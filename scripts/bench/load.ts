@@ -99,7 +99,8 @@ export async function openLoop<C>(loop: Loop<C>, { perSecond, startMs }: Rate): 
   };
   const begin = (beganMs: number): void => {
     due.push(beganMs);
-    const worker = idle.pop();
+    // In turn: one that is left idle for long is closed by the server.
+    const worker = idle.shift();
     const connection = worker === undefined ? undefined : connections[worker];
     if (worker === undefined || connection === undefined) return;
     const served = serve(worker, connection).catch((error: unknown) => void (failure ??= error));

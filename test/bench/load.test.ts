@@ -88,3 +88,13 @@ test("the window counts what ends in it, and the latency of what begins in it", 
   expect(samples.latenciesMs).toEqual([10, 40]);
   expect(samples.unanswered).toBe(0);
 });
+
+test("an open loop uses all its connections, in turn", async () => {
+  const time = new Time();
+  const samples = new Samples({ fromMs: 0, toMs: 600 });
+  const used: number[] = [];
+  const step = (connection: number) => Promise.resolve(used.push(connection) && 1);
+  const loop = { connections: [0, 1, 2], workload: { step }, samples, clock: time };
+  await time.run(openLoop(loop, { perSecond: 10, startMs: 0 }));
+  expect(used).toEqual([0, 1, 2, 0, 1, 2]);
+});
