@@ -14,7 +14,7 @@ what, one of
   --failover N     the leader killed N times under load
   --large          states of 100 KB, 1 MB and 4 MB
   --scale N        up to N parked selects, pending states, channels, waiters of one channel, timers due at once
-  --soak M         M minutes of the mixed workload: memory, files and log must not grow
+  --soak M         M minutes of all workloads in turn: do memory, files and log grow?
   --budget         where the CPU of a PUT goes, step by step
   --workers N,N    with so many ingress workers per node, beside each other, on three nodes and on one
   --guard          20 seconds beside a yardstick; exit code 1 when slct has become slower
