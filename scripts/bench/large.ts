@@ -1,12 +1,15 @@
 /**
  * Large states written as fast as it goes, and small requests beside them that must not wait for it.
  */
+import type { Connection } from "./connection.js";
 import type { Found, Value } from "./figure.js";
 import { summarize } from "./latency.js";
+import { untilTaken } from "./loading.js";
 import { closedLoop, machineClock, openLoop, Samples } from "./load.js";
 import { isChosen, type BenchOptions } from "./options.js";
 import type { SlctCluster } from "./slct.js";
 import { usageOf } from "./usage.js";
+import { expectAnswer, freshPrefix, textOf, type Step } from "./workload.js";
 import { create } from "./workloads.js";
 
 /** What a body holds besides its `Data` must fit below the limit of 4 MiB. */
@@ -27,7 +30,7 @@ export async function large(cluster: SlctCluster, options: BenchOptions, found: 
 }
 
 async function ofSize(cluster: SlctCluster, bytes: number, options: BenchOptions): Promise<Record<string, Value>> {
-  const big = create("create large", bytes, writers);
+  const big = { step: largeCreate(bytes) };
   const small = create("create 256 B", 256, smallConnections);
   const open = (count: number) => Promise.all(Array.from({ length: count }, (_, n) => cluster.open(n)));
   const [bigConnections, smallConnections_] = [await open(writers), await open(smallConnections)];
@@ -57,5 +60,16 @@ async function ofSize(cluster: SlctCluster, bytes: number, options: BenchOptions
     megabytesPerSecond: (bigSamples.operations * bytes) / 1e6 / options.seconds,
     ...{ perSecond: bigSamples.operations / options.seconds, ...summarize(bigSamples.latenciesMs), rssMaxMiB },
     ...{ smallP50Ms: smallSummary.p50Ms, smallP99Ms: smallSummary.p99Ms, smallMaxMs: smallSummary.maxMs },
+  };
+}
+
+function largeCreate(bytes: number): Step<Connection> {
+  const prefix = freshPrefix("large");
+  const body = `{"Data":"${textOf(bytes)}","Selects":[{"ID":"1","Cases":[{"Op":1}]}]}`;
+  return async (connection, worker, round) => {
+    const id = `${prefix}-${worker}-${round}`;
+    const answer = await untilTaken(connection, `/state/${id}`, body);
+    expectAnswer(answer.status === 201 && answer.body.includes(`"ID":"${id}"`), "create", answer.body);
+    return 1;
   };
 }
