@@ -3,8 +3,8 @@
  *
  * What it refuses in a term it refuses for the whole term, and says so again to whoever asks again: one refusal means for
  * sure that nothing was done or will be, whatever else is under way or was lost. While leadership is handed over nothing
- * is refused: what comes is held, and sent again by its origin when the next term has begun. Source: reliability 24
- * (limits), 27 (a proxied command is never executed twice), 29 (term-fenced proposals).
+ * is refused: what comes is held, and sent again by its origin when the next term has begun. So it is, for a while, when
+ * the records do not keep up: a burst is slowed down, and only what lasts is refused. Source: reliability 24 (limits), 27 (a proxied command is never executed twice), 29 (term-fenced proposals).
  */
 import { decodeEntry, stampEntry } from "../src/codec.js";
 import type { Raft } from "../raft/raft.js";
@@ -27,7 +27,7 @@ export interface IntakeOptions {
   readonly clock: () => number;
   /** Applied here. */
   readonly applied: () => Index;
-  /** What is applied is not written fast enough: nothing more is taken. */
+  /** What is applied is not written fast enough: nothing more is taken for the moment. */
   readonly congested: () => boolean;
   readonly limit: () => Limit | undefined;
   readonly refuse: (origin: NodeId, refused: Refused) => void;
@@ -41,14 +41,16 @@ interface Source {
   decided: number;
   /** Those of them that were refused, oldest first; the others were taken. */
   readonly refused: Map<number, FinalReason>;
-  /** Came while leadership was being handed over. */
+  /** Came while leadership was being handed over, or while the records were behind. */
   held: Forward[];
 }
 
 /** Refused numbers remembered per source. Beyond it the oldest are forgotten, and their repetition is not answered. */
 const refusedMax = 16_384;
-/** Bytes held while leadership is handed over, of all sources; beyond it is refused. */
+/** Bytes held, of all sources; beyond it is refused. */
 const heldBytesMax = 64 * 1024 * 1024;
+/** Ticks (a second, as configured) for which proposals are held because the records are behind; then they are refused. */
+const heldTicksMax = 40;
 /** Entries committed and not yet applied beyond which nothing more is taken: a second's work, or some. */
 const unappliedMax = 16_384;
 
@@ -57,6 +59,8 @@ export class Intake {
   #term: Term = 0;
   readonly #sources = new Map<string, Source>();
   #heldBytes = 0;
+  /** Of those that the first of what is held has waited for the records. */
+  #heldTicks = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -81,23 +85,37 @@ export class Intake {
       if (source.origin === origin) this.#tell(source, [...source.refused.keys()]);
   }
 
-  /** Called with every tick: nobody took over, so what was held is taken after all. Or somebody did: it is forgotten. */
+  /**
+   * Called with every tick: nobody took over, or the records have caught up, so what was held is taken after all. Or
+   * somebody did: it is forgotten. Or they have not for too long: it is refused.
+   */
   release(): void {
+    const leads = this.#leads();
+    const isBehind = leads && this.#heldBytes > 0 && this.#isBehind();
+    if (isBehind && ++this.#heldTicks < heldTicksMax) return;
     this.#heldBytes = 0;
-    if (!this.#leads()) return this.#sources.clear();
+    this.#heldTicks = 0;
+    if (!leads) return this.#sources.clear();
     for (const source of this.#sources.values()) {
       const held = source.held;
       source.held = [];
-      this.#decide(source, held);
+      if (isBehind) this.#refuse(source, held, "overloaded");
+      else this.#decide(source, held);
     }
+  }
+
+  #isBehind(): boolean {
+    const { raft, applied, congested } = this.#options;
+    return congested() || raft.commitIndex - applied() > unappliedMax;
   }
 
   #decide(source: Source, fresh: readonly Forward[]): void {
     const last = fresh.at(-1);
     if (last === undefined) return;
     source.decided = Math.max(source.decided, last.seq);
-    const { raft, clock, applied, congested, limit } = this.#options;
-    if (congested() || raft.commitIndex - applied() > unappliedMax) return this.#refuse(source, fresh, "overloaded");
+    // In order: what ends something must not overtake what it ends.
+    if (source.held.length > 0 || this.#isBehind()) return this.#hold(source, fresh);
+    const { raft, clock, limit } = this.#options;
     const limited = limit();
     const admitted = limited === undefined ? fresh : this.#admitted(source, fresh, limited);
     if (admitted.length === 0) return;
@@ -163,6 +181,7 @@ export class Intake {
       this.#term = term;
       this.#sources.clear();
       this.#heldBytes = 0;
+      this.#heldTicks = 0;
     }
     const key = `${origin}\0${epoch}`;
     const source = this.#sources.get(key) ?? { origin, epoch, decided: 0, refused: new Map(), held: [] };

@@ -119,6 +119,8 @@ it("tells the client when the leader has too much to commit", async () => {
   n1.congested = true;
   const refused = codeOf(n2.submit("a"));
   mesh.settle();
+  for (let tick = 0; tick < 40; tick++) n1.intake.release();
+  mesh.settle();
   expect(await refused).toBe("overloaded");
   n1.congested = false;
   const taken = n2.submit("b");

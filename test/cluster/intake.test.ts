@@ -1,65 +1,8 @@
-import { configurationOf } from "../raft/messages.js";
 import { describe, expect, it } from "vitest";
-import { Intake, type Limit } from "../../cluster/intake.js";
-import type { Forward, Refused } from "../../cluster/types.js";
-import { MemoryLog } from "../../raft/memory-log.js";
-import { Raft } from "../../raft/raft.js";
-import { decodeEntry, encodeEntry } from "../../src/codec.js";
-import { Mesh, named, nameOf } from "./mesh.js";
-
-/** A cluster of one: what its intake takes is what it commits. */
-function open({ uncommittedBytesMax = 1 << 20 } = {}) {
-  const log = new MemoryLog();
-  const raft = new Raft({
-    ...{ id: "n1", configuration: configurationOf(["n1"]), electionTicks: 10, heartbeatTicks: 1, random: () => 0, log },
-    hardState: { currentTerm: 0, votedFor: null, commitIndex: 0 },
-    ...{ appliedIndex: 0, appendBytesMax: 1 << 20, inflightMax: 8, uncommittedBytesMax },
-    ...{ preVote: false, checkQuorum: false },
-  });
-  const world = {
-    nowMs: 1000,
-    congested: false,
-    limit: undefined as Limit | undefined,
-    applied: undefined as number | undefined,
-  };
-  const refusals: { origin: string; refused: Refused }[] = [];
-  const intake = new Intake({
-    ...{ raft, clock: () => world.nowMs, congested: () => world.congested, limit: () => world.limit },
-    applied: () => world.applied ?? raft.commitIndex,
-    refuse: (origin, refused) => refusals.push({ origin, refused }),
-  });
-  /** What `accept` refused, as far as it says so. */
-  const accept = (...[origin, epoch, term, batch]: Parameters<Intake["accept"]>) => {
-    refusals.length = 0;
-    intake.accept(origin, epoch, term, batch);
-    expect(refusals.every((one) => one.origin === origin && one.refused.epoch === epoch && one.refused.term === term));
-    return refusals.map(({ refused }) => ({ seqs: refused.seqs, reason: refused.reason }));
-  };
-  const taken: { name: string; nowMs: number }[] = [];
-  const run = () => {
-    while (raft.hasReady()) {
-      const ready = raft.takeReady();
-      log.append(ready.entries);
-      for (const { data } of ready.committed) {
-        if (data.length === 0) continue;
-        const { command, nowMs } = decodeEntry(data);
-        taken.push({ name: nameOf(command), nowMs });
-      }
-      raft.persisted(ready);
-    }
-    return taken.map(({ name }) => name);
-  };
-  const elect = () => {
-    raft.campaign();
-    run();
-  };
-  return { raft, intake, accept, refusals, world, run, elect, taken };
-}
-
-const forward = (seq: number, name = `${seq}`): Forward => ({
-  seq,
-  data: encodeEntry({ node: "n2", epoch: 1, seq }, named(name)),
-});
+import type { Forward } from "../../cluster/types.js";
+import { encodeEntry } from "../../src/codec.js";
+import { forward, heldTicks, open } from "./intake-bench.js";
+import { Mesh } from "./mesh.js";
 
 const ordinary = (seq: number): Forward => ({
   seq,
@@ -106,10 +49,11 @@ it("G6 refuses what exceeds the uncommitted bytes, and takes more when they are 
 
 describe("a refusal", () => {
   it("is for good: what was refused is not taken when it comes again, and its origin is told again", () => {
-    const { accept, world, elect, run } = open();
+    const { accept, wait, world, elect, run } = open();
     elect();
     world.congested = true;
-    expect(accept("n2", 1, 1, [forward(1), forward(2)])).toEqual([{ seqs: [1, 2], reason: "overloaded" }]);
+    accept("n2", 1, 1, [forward(1), forward(2)]);
+    expect(wait(heldTicks)).toEqual([{ origin: "n2", seqs: [1, 2], reason: "overloaded" }]);
     world.congested = false;
     // The refusal was lost, the link came up anew: all that is open comes again, and more.
     expect(accept("n2", 1, 1, [forward(3)])).toEqual([]);
@@ -119,11 +63,12 @@ describe("a refusal", () => {
   });
 
   it("is told again to the run of the origin it was meant for when its link is up anew", () => {
-    const { accept, intake, refusals, world, elect } = open();
+    const { accept, wait, intake, refusals, world, elect } = open();
     elect();
     world.congested = true;
     accept("n2", 1, 1, [forward(1)]);
     accept("n3", 4, 1, [forward(7)]);
+    wait(heldTicks);
     refusals.length = 0;
     intake.retell("n2");
     intake.retell("n4");
@@ -137,6 +82,7 @@ describe("a refusal", () => {
     mesh.elect("n1");
     mesh.node("n1").congested = true;
     intake.accept("n3", 9, 1, [forward(1)]);
+    for (let tick = 0; tick < heldTicks; tick++) intake.release();
     mesh.node("n1").congested = false;
     for (const [from, to] of [
       ["n1", "n2"],
@@ -151,29 +97,14 @@ describe("a refusal", () => {
   });
 
   it("keeps a bounded memory", () => {
-    const { accept, world, elect } = open();
+    const { accept, wait, world, elect } = open();
     elect();
     world.congested = true;
     const many = Array.from({ length: 20_000 }, (_, n) => forward(n + 1));
     accept("n2", 1, 1, many);
+    wait(heldTicks);
     expect(accept("n2", 1, 1, many).flatMap(({ seqs }) => seqs)).toHaveLength(16_384);
   });
-});
-
-it("takes nothing while what is committed waits to be applied", () => {
-  const { accept, raft, world, elect, run } = open({ uncommittedBytesMax: 1 << 24 });
-  elect();
-  accept(
-    "n2",
-    1,
-    1,
-    Array.from({ length: 20_000 }, (_, n) => forward(n + 1, "")),
-  );
-  run();
-  world.applied = raft.commitIndex - 16_385;
-  expect(accept("n2", 1, 1, [forward(20_001)])).toEqual([{ seqs: [20_001], reason: "overloaded" }]);
-  world.applied += 1;
-  expect(accept("n2", 1, 1, [forward(20_002)])).toEqual([]);
 });
 
 it("takes what a limit admits, and says of the rest why not", () => {
