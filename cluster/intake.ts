@@ -4,7 +4,8 @@
  * What it refuses in a term it refuses for the whole term, and says so again to whoever asks again: one refusal means for
  * sure that nothing was done or will be, whatever else is under way or was lost. While leadership is handed over nothing
  * is refused: what comes is held, and sent again by its origin when the next term has begun. So it is, for a while, when
- * the records do not keep up: a burst is slowed down, and only what lasts is refused. Source: reliability 24 (limits), 27 (a proxied command is never executed twice), 29 (term-fenced proposals).
+ * the records do not keep up: a burst is slowed down, and only what lasts is refused. Source: reliability 24 (limits), 27
+ * (a proxied command is never executed twice), 29 (term-fenced proposals).
  */
 import { decodeEntry, stampEntry } from "../src/codec.js";
 import type { Raft } from "../raft/raft.js";
