@@ -108,14 +108,14 @@ function extrasOf(context: Context): Extras {
 }
 
 /** Of either size: it stands in different places. */
-function dataOf(random: Random): Raw {
+function someData(random: Random): Raw {
   const text = random.chance(0.3) ? "x".repeat(dataInStateMax) : "";
   return raw(`{"n":${random.below(100)},"text":"${text}"}`);
 }
 
 function bodyOf({ random }: Context) {
   return {
-    ...(random.chance(0.3) ? { data: dataOf(random) } : {}),
+    ...(random.chance(0.3) ? { data: someData(random) } : {}),
     ...(random.chance(0.1) ? { vars: raw(`{"v":${random.below(9)}}`) } : {}),
     ...(random.chance(0.12) ? { callback: { type: 1 as const, uri: "http://x" } } : {}),
   };

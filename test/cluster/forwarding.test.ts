@@ -3,6 +3,7 @@
  */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { SlctError } from "../../src/errors.js";
+import { heldTicks } from "./intake-bench.js";
 import { Mesh, timeoutMs } from "./mesh.js";
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -119,7 +120,7 @@ it("tells the client when the leader has too much to commit", async () => {
   n1.congested = true;
   const refused = codeOf(n2.submit("a"));
   mesh.settle();
-  for (let tick = 0; tick < 40; tick++) n1.intake.release();
+  for (let tick = 0; tick < heldTicks; tick++) n1.intake.release();
   mesh.settle();
   expect(await refused).toBe("overloaded");
   n1.congested = false;

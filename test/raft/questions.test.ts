@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Message } from "../../raft/types.js";
-import { configurationOf, heartbeatResponse, only } from "./messages.js";
+import { accepted, configurationOf, only } from "./messages.js";
 import { Network } from "./network.js";
 import { TestNode } from "./node.js";
 
@@ -9,13 +9,7 @@ const question = (from: string, term = 1): Message => ({ type: "ReadIndex", from
 /** What the leader n1 answers without having heard of anybody else since. */
 function answersOf(voters: readonly string[], learners: readonly string[], from: string): unknown[] {
   const node = new TestNode({ configuration: configurationOf(voters, learners) }).elect();
-  node.step(
-    ...["n2", "n3", "n4"].map((id): Message => ({ ...heartbeatResponse(1, 0, id) })),
-    ...["n2", "n3", "n4"].map((id): Message => ({
-      ...{ type: "AppendEntriesResponse", from: id, to: "n1", term: 1, prevLogIndex: 0 },
-      ...{ success: true, matchIndex: 1 },
-    })),
-  );
+  node.step(...["n2", "n3", "n4"].map((id) => accepted(1, 1, id)));
   expect(node.raft.commitIndex).toBe(1);
   const sent = node.step(question(from));
   return [only(sent, "ReadIndexResponse").map(({ index }) => index), only(sent, "Heartbeat").length > 0];
@@ -83,10 +77,7 @@ describe("K: a question of a follower is a confirmation", () => {
   test("a leader that has committed nothing in its term answers when it has", () => {
     const node = new TestNode({ terms: [1], term: 1 }).elect();
     expect(only(node.step(question("n2", 2)), "ReadIndexResponse")).toEqual([]);
-    const sent = node.step({
-      ...{ type: "AppendEntriesResponse", from: "n3", to: "n1", term: 2, prevLogIndex: 1 },
-      ...{ success: true, matchIndex: 2 },
-    });
+    const sent = node.step(accepted(2, 2, "n3"));
     expect(only(sent, "ReadIndexResponse").map(({ index }) => index)).toEqual([2]);
   });
 });
