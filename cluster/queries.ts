@@ -1,9 +1,10 @@
 /**
  * Local reads of records: one state or channel, and pages of them. Freshness is settled before (reads.ts).
  */
+import { waitersIn } from "../src/select/chan.js";
 import { dataOf } from "../src/select/data.js";
 import { keys } from "../src/select/keys.js";
-import type { Chan, Raw, State, Status, Waiter } from "../src/select/types.js";
+import type { Chan, Raw, State, Status } from "../src/select/types.js";
 import { compareKeys } from "./key-order.js";
 import type { Store } from "./types.js";
 
@@ -35,6 +36,7 @@ export type Readable = Pick<Store, "get" | "range">;
 
 /** Records looked at for one page, so that a rare status cannot make a request read everything. */
 const scanMax = 10_000;
+const sides = ["send", "recv"] as const;
 const pageMax = 1000;
 const lastPoint = "\u{10ffff}";
 /** Waiters followed to find the states that wait on a channel. */
@@ -137,14 +139,14 @@ function successor(prefix: string): string {
 
 function statesOn(store: Readable, id: string): State[] {
   const chan = store.get(keys.chan(id)) as Chan | undefined;
+  if (chan === undefined) return [];
   const found = new Map<string, State>();
-  for (const head of [chan?.sendq.head, chan?.recvq.head]) {
-    let key = head;
-    for (let walked = 0; key !== undefined && walked < walkMax; walked++) {
-      const waiter = store.get(key) as Waiter;
+  for (const side of sides) {
+    let walked = 0;
+    for (const waiter of waitersIn(chan, side, (key) => store.get(key))) {
       const state = store.get(keys.state(waiter.state)) as State;
       found.set(state.id, state);
-      key = waiter.next;
+      if (++walked >= walkMax) break;
     }
   }
   return [...found.values()].sort((a, b) => compareKeys(a.id, b.id));
@@ -156,8 +158,9 @@ function withData(store: Readable, state: State): StateRecord {
 }
 
 function withOldest(store: Readable, chan: Chan): ChanRecord {
-  const heads = [chan.sendq.head, chan.recvq.head].flatMap((key) =>
-    key === undefined ? [] : [(store.get(key) as Waiter).sinceMs],
-  );
+  const heads = sides.flatMap((side) => {
+    const [first] = waitersIn(chan, side, (key) => store.get(key));
+    return first === undefined ? [] : [first.sinceMs];
+  });
   return heads.length === 0 ? { chan } : { chan, oldestWaiterMs: Math.min(...heads) };
 }

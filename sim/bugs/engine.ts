@@ -7,8 +7,8 @@ export const engineBugs: readonly Bug[] = [
   {
     name: "last-in-first-out",
     file: "src/select/select.ts",
-    find: 'let key = queueOf(chan, one.op === "send" ? "recv" : "send").head;',
-    replace: 'let key = queueOf(chan, one.op === "send" ? "recv" : "send").tail;',
+    find: "let key = queueOf(chan, side).head;",
+    replace: "let key = queueOf(chan, side).tail;",
     why: "the newest waiter is served first",
   },
   {

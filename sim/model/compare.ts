@@ -2,6 +2,7 @@
  * Compares the naive model with the records of the engine, member by member.
  */
 import { isDeepStrictEqual } from "node:util";
+import { waitersIn } from "../../src/select/chan.js";
 import { dataOf } from "../../src/select/data.js";
 import { dueOf, keys } from "../../src/select/keys.js";
 import type { Chan, Deadline, Raw, Select, State } from "../../src/select/types.js";
@@ -87,13 +88,8 @@ function nameModelSelect(state: ModelState, select: ModelSelect): string {
 function compareQueue(both: Both, engine: Chan, side: "send" | "recv", report: Report): void {
   const { records, world, names } = both;
   const found: string[] = [];
-  let key = engine[side === "send" ? "sendq" : "recvq"].head;
-  while (key !== undefined) {
-    const waiter = records.waiters.get(key);
-    if (!waiter) break;
+  for (const waiter of waitersIn(engine, side, (key) => records.waiters.get(key)))
     found.push(`${nameSelect(names, waiter)} ${waiter.case}`);
-    key = waiter.next;
-  }
   const expected = world.parked
     .filter((one) => one.chan === engine.id && one.side === side)
     .map(({ state, select, case: at }) => `${nameModelSelect(state, select)} ${at}`);

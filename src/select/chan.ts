@@ -2,12 +2,13 @@
  * Channels: the record, its two queues of waiters (Go's waitq of sudogs) and its buffer.
  *
  * Only structure; who meets whom is select.ts. Queues are doubly linked records, so that a case leaves from the middle
- * with point reads alone. Invariant S3: an implicit channel has a record only while it has waiters.
+ * with point reads alone; whoever waits alone, which is most of them, stands in the record of the channel until somebody
+ * comes behind. Invariant S3: an implicit channel has a record only while it has waiters.
  */
 
 import { invariant } from "../invariant.js";
 import { keys } from "./keys.js";
-import type { Chan, ChanId, Raw, Waiter, WaitQueue } from "./types.js";
+import type { Chan, ChanId, Raw, SoleWaiter, Waiter, WaitQueue } from "./types.js";
 import type { Txn } from "./txn.js";
 
 type Side = Waiter["side"];
@@ -16,6 +17,8 @@ interface Queue {
   head: string | undefined;
   tail: string | undefined;
   count: number;
+  /** The head, if it has no record of its own. */
+  sole: SoleWaiter | undefined;
 }
 
 export interface ChanDraft {
@@ -69,40 +72,66 @@ export function isKnown(chan: ChanDraft): boolean {
 }
 
 /** Parks a case at the end of its queue. */
-export function enqueue(txn: Txn, key: string, waiter: Omit<Waiter, "prev" | "next">): void {
-  const chan = openChan(txn, waiter.chan);
-  const queue = queueOf(chan, waiter.side);
+export function enqueue(txn: Txn, key: string, place: Pick<Waiter, "chan" | "side">, waiter: SoleWaiter): void {
+  const chan = openChan(txn, place.chan);
+  const queue = queueOf(chan, place.side);
   const last = queue.tail;
   if (last === undefined) {
-    txn.create(key, waiter);
     queue.head = key;
+    queue.sole = waiter;
   } else {
-    txn.create(key, { ...waiter, prev: last });
-    txn.put(last, { ...waiterAt(txn, last), next: key });
+    const next = { ...waiterAt(txn, chan, place.side, last), next: key };
+    if (queue.sole) txn.create(last, next);
+    else txn.put(last, next);
+    queue.sole = undefined;
+    txn.create(key, { ...waiter, ...place, prev: last });
   }
   queue.tail = key;
   queue.count += 1;
   chan.changed = true;
 }
 
-/** Takes a parked case out of its queue, wherever in it it stands. */
-export function unlink(txn: Txn, key: string, waiter: Waiter): void {
-  const chan = openChan(txn, waiter.chan);
-  const queue = queueOf(chan, waiter.side);
+/** Takes a parked case out of its queue, wherever in it it stands. @returns whether it stood there */
+export function unlink(txn: Txn, key: string, place: Pick<Waiter, "chan" | "side">): boolean {
+  const chan = openChan(txn, place.chan);
+  const waiter = findWaiter(txn, chan, place.side, key);
+  if (waiter === undefined) return false;
+  const queue = queueOf(chan, place.side);
   const { prev, next } = waiter;
   if (prev === undefined) queue.head = next;
-  else txn.put(prev, linked(waiterAt(txn, prev), { next }));
+  else txn.put(prev, linked(waiterAt(txn, chan, place.side, prev), { next }));
   if (next === undefined) queue.tail = prev;
-  else txn.put(next, linked(waiterAt(txn, next), { prev }));
+  else txn.put(next, linked(waiterAt(txn, chan, place.side, next), { prev }));
   queue.count -= 1;
   chan.changed = true;
-  txn.del(key);
+  if (queue.sole) queue.sole = undefined;
+  else txn.del(key);
+  return true;
 }
 
-export function waiterAt(txn: Txn, key: string): Waiter {
-  const waiter = txn.get<Waiter>(key);
+export function waiterAt(txn: Txn, chan: ChanDraft, side: Side, key: string): Waiter {
+  const waiter = findWaiter(txn, chan, side, key);
   invariant(waiter !== undefined, `no waiter ${key} in its queue`);
   return waiter;
+}
+
+function findWaiter(txn: Txn, chan: ChanDraft, side: Side, key: string): Waiter | undefined {
+  const queue = queueOf(chan, side);
+  // Nobody else stands there.
+  if (queue.sole) return queue.head === key ? { ...queue.sole, chan: chan.id, side } : undefined;
+  return queue.count > 0 ? txn.get<Waiter>(key) : undefined;
+}
+
+/** The waiters of a queue as its record tells, first come first: for those who only read. */
+export function* waitersIn(chan: Chan, side: Side, get: (key: string) => unknown): Generator<Waiter> {
+  const { head, sole } = side === "send" ? chan.sendq : chan.recvq;
+  if (sole) yield { ...sole, chan: chan.id, side };
+  else
+    for (let key = head; key !== undefined;) {
+      const waiter = get(key) as Waiter;
+      yield waiter;
+      key = waiter.next;
+    }
 }
 
 /** A value enters the buffer; the caller has made sure that there is room. */
@@ -142,11 +171,13 @@ export function chanRecord(chan: ChanDraft): Chan {
 }
 
 function openQueue(queue: WaitQueue | undefined): Queue {
-  return { head: queue?.head, tail: queue?.tail, count: queue?.count ?? 0 };
+  const head = queue?.head;
+  return { head, tail: queue?.tail ?? head, count: queue?.count ?? 0, sole: queue?.sole };
 }
 
-function sealQueue({ head, tail, count }: Queue): WaitQueue {
-  return head === undefined || tail === undefined ? { count } : { head, tail, count };
+function sealQueue({ head, tail, count, sole }: Queue): WaitQueue {
+  if (head === undefined || tail === undefined) return { count };
+  return sole ? { head, count, sole } : { head, tail, count };
 }
 
 /** The waiter with one link set anew; an absent link leaves no member behind. */

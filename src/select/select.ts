@@ -55,10 +55,8 @@ export function withdrawSelect(txn: Txn, select: Select): void {
   select.cases.forEach((one, at) => {
     if (one.op === "time") return disarm(txn, deadlineKeyOf(select, at, one.deadlineMs));
     if (one.op === "default" || one.chan === null) return;
-    const key = keys.waiter(select.seq, at);
-    const waiter = txn.get<Waiter>(key);
-    if (waiter) unlink(txn, key, waiter);
-    else if (one.notBeforeMs !== undefined) disarm(txn, deadlineKeyOf(select, at, one.notBeforeMs));
+    const wasWaiting = unlink(txn, keys.waiter(select.seq, at), { chan: one.chan, side: one.op });
+    if (!wasWaiting && one.notBeforeMs !== undefined) disarm(txn, deadlineKeyOf(select, at, one.notBeforeMs));
   });
 }
 
@@ -76,10 +74,10 @@ export function caseDue(txn: Txn, deadline: { state: string; select: string; seq
 /** Everybody who waits on a channel that was just closed: receivers first, then senders (M5). */
 export function releaseWaiters(txn: Txn, chan: ChanDraft): void {
   for (let key = chan.recvq.head; key !== undefined; key = chan.recvq.head) {
-    completeWaiter(txn, waiterAt(txn, key), drained(chan));
+    completeWaiter(txn, waiterAt(txn, chan, "recv", key), drained(chan));
   }
   for (let key = chan.sendq.head; key !== undefined; key = chan.sendq.head) {
-    completeWaiter(txn, waiterAt(txn, key), { ok: false, error: "closed" });
+    completeWaiter(txn, waiterAt(txn, chan, "send", key), { ok: false, error: "closed" });
   }
 }
 
@@ -114,9 +112,10 @@ function isReady(txn: Txn, party: Party, one: Case): boolean {
 
 /** The oldest waiter on the other side that is not this very select: at most its own cases are passed over. */
 function partnerOf(txn: Txn, chan: ChanDraft, one: ChanCase, party: Party): Waiter | undefined {
-  let key = queueOf(chan, one.op === "send" ? "recv" : "send").head;
+  const side = one.op === "send" ? "recv" : "send";
+  let key = queueOf(chan, side).head;
   while (key !== undefined) {
-    const waiter = waiterAt(txn, key);
+    const waiter = waiterAt(txn, chan, side, key);
     if (waiter.state !== party.draft.id || waiter.select !== party.select.id) return waiter;
     key = waiter.next;
   }
@@ -163,7 +162,7 @@ function receiveNow(txn: Txn, party: Party, at: number, { chan, one }: Meeting):
 function refill(txn: Txn, chan: ChanDraft): void {
   const key = chan.sendq.head;
   if (key === undefined) return;
-  const sender = waiterAt(txn, key);
+  const sender = waiterAt(txn, chan, "send", key);
   pushValue(txn, chan, sentData(txn, sender));
   completeWaiter(txn, sender, { ok: true });
 }
@@ -189,9 +188,8 @@ function parkCase(txn: Txn, { draft, select }: Party, at: number): void {
   else if (one.notBeforeMs !== undefined && one.notBeforeMs > txn.nowMs) {
     armCase(txn, { draft, select, at, dueMs: one.notBeforeMs, kind: "notBefore" });
   } else {
-    const { chan, op: side } = one;
-    const waiter = { state: draft.id, select: select.id, case: at, chan, side, sinceMs: txn.nowMs };
-    enqueue(txn, keys.waiter(select.seq, at), waiter);
+    const waiter = { state: draft.id, select: select.id, case: at, sinceMs: txn.nowMs };
+    enqueue(txn, keys.waiter(select.seq, at), { chan: one.chan, side: one.op }, waiter);
   }
 }
 

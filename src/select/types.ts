@@ -133,9 +133,17 @@ export interface State {
 /** One end of a channel's queue of waiters: keys of the first and last {@link Waiter}. */
 export interface WaitQueue {
   readonly head?: string;
+  /** Absent if it is the head, without a record of its own: then `sole` is there. */
   readonly tail?: string;
   readonly count: number;
+  readonly sole?: SoleWaiter;
 }
+
+/**
+ * The only waiter of a queue, as long as it has stood there alone: it is part of the record of its channel, which says the
+ * rest of it.
+ */
+export type SoleWaiter = Omit<Waiter, "chan" | "side" | "prev" | "next">;
 
 export interface Chan {
   readonly id: ChanId;

@@ -4,16 +4,18 @@
 import type { NodeId } from "../../raft/types.js";
 import { decodeEntry, encodeEntry, stampEntry } from "../../src/codec.js";
 import type { Command } from "../../src/select/command.js";
+import { waitersIn } from "../../src/select/chan.js";
 import { keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
 import type { Outcome } from "../../src/select/outcome.js";
 import type { PendingRecord } from "../../src/select/pending.js";
-import type { Demand, State, Waiter } from "../../src/select/types.js";
+import type { Chan, Demand, State } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { settings } from "../select/engine-bench.js";
 import { Timeline } from "./timeline.js";
 
 const entryVersion = 1;
+const sides = ["send", "recv"] as const;
 
 /** A request of a client; without an outcome as long as it is not answered. */
 export interface Ask {
@@ -85,9 +87,12 @@ export class Replicas {
 
   /** States whose cases wait on a channel. */
   waiting(on: NodeId = "n1"): string[] {
-    return this.#of(on)
-      .view.entries("w\0")
-      .map(([, waiter]) => (waiter as Waiter).state);
+    const { view } = this.#of(on);
+    const chans = view.entries("c\0").map(([, chan]) => chan as Chan);
+    const waiters = chans.flatMap((chan) =>
+      sides.flatMap((side) => [...waitersIn(chan, side, (key) => view.get(key))]),
+    );
+    return waiters.map(({ state }) => state);
   }
 
   /** The records, without the one that holds counters and log time. */

@@ -22,7 +22,7 @@ describe("plain requests", () => {
     bench.run(receive(ref(1), "r"));
     bench.run(receive(ref(2), "r"));
     bench.run({ kind: "withdraw", refs: [ref(1)] });
-    expect(bench.census()).toEqual({ s: 1, c: 1, w: 1, q: 1, r: 1 });
+    expect(bench.census()).toEqual({ s: 1, c: 1, q: 1, r: 1 });
     bench.run({ kind: "withdraw", refs: [ref(1), ref(2), ref(77)] });
     expect(bench.census()).toEqual({});
   });

@@ -3,12 +3,13 @@
  * invariants checked after every entry.
  */
 import { InvariantError } from "../../src/invariant.js";
+import { waitersIn } from "../../src/select/chan.js";
 import { dataOf } from "../../src/select/data.js";
 import { dueOf, keys } from "../../src/select/keys.js";
 import { Machine } from "../../src/select/machine.js";
 import type { Command } from "../../src/select/command.js";
 import type { Applied } from "../../src/select/outcome.js";
-import type { Raw, Ref, Select, State, Waiter } from "../../src/select/types.js";
+import type { Raw, Ref, Select, State } from "../../src/select/types.js";
 import { MapView } from "../../src/select/view-map.js";
 import { parseCommand } from "./command.js";
 import { checkInvariants, readRecords, type Records } from "../../sim/model/invariants.js";
@@ -160,12 +161,9 @@ export class Session implements Names, Namer {
     });
     const lines: string[] = [];
     for (const side of ["send", "recv"] as const) {
-      let key = side === "send" ? chan.sendq.head : chan.recvq.head;
-      while (key !== undefined) {
-        const waiter = waiters.get(key) as Waiter;
+      for (const waiter of waitersIn(chan, side, (key) => waiters.get(key))) {
         const who = this.state(waiter.state)?.anonymous ? "somebody" : waiter.state;
         lines.push(`${side} ${who}${waiter.select === "1" ? "" : `:${waiter.select}`} case ${waiter.case}`);
-        key = waiter.next;
       }
     }
     return [printChannel(chan, held, lines)];
