@@ -8,7 +8,7 @@ export function spreadEffect(parts: Parts, effect: Effect, { index, nowMs }: { i
   const { waits, timers, feed, metrics } = parts;
   switch (effect.kind) {
     case "armed":
-      return timers.onArmed(effect.dueMs, effect.key);
+      return timers.onArmed(effect.key);
     case "granted":
       metrics.statesHandedOut.inc(effect.handOuts.length);
       if (isForCallbacks(parts, effect)) return;

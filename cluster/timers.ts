@@ -1,8 +1,8 @@
 /**
  * The leader's clock hand: finds deadlines that are due and proposes them by key; `apply` checks each one again.
  *
- * Only the near ones are in memory, the rest stay on disk until the horizon reaches them. With nothing due there is
- * nothing proposed: an idle cluster writes nothing (semantics C.4).
+ * Only the near ones are in memory, so many of them at most; the rest stay on disk until the horizon reaches them. With
+ * nothing due there is nothing proposed: an idle cluster writes nothing (semantics C.4).
  */
 import TinyQueue from "tinyqueue";
 import { dueOf, keys } from "../src/select/keys.js";
@@ -23,24 +23,25 @@ export interface TimersOptions {
 
 /** Deadlines in one `expire` entry: bounds the time one apply takes. */
 const expireMax = 100;
-/** How far ahead deadlines are kept in memory. */
-const horizonMs = 60_000;
+/** How far ahead deadlines are kept in memory, */
+const aheadMs = 60_000;
+/** and how many: of those that are read; with those that are armed meanwhile twice as many. */
+const nearMax = 20_000;
 /** A jump of the wall clock is noticed after at most this time. */
 const sleepMsMax = 1000;
 /** A deadline that was due here and not for the log is proposed again after this time. */
 const behindMs = 10;
 /** Keys read from disk at once. */
-const pageMax = 10_000;
+const pageMax = 2500;
 
 export class Timers {
   readonly #options: TimersOptions;
   readonly #time: Time;
   #near = new TinyQueue<string>([], compareKeys);
-  /** Deadlines before this time are in `#near`; 0: not the leader. */
-  #horizonMs = 0;
+  /** Deadlines before this key are in `#near`, and no others; empty: not the leader. */
+  #horizon = "";
   /** While a scan runs, where it is: what is behind it might be overtaken, and deadlines are proposed in order. */
   #scannedTo: string | undefined;
-  #scanning = false;
   #firing = false;
   #cancel: Cancel | undefined;
   /** Work begun under an earlier leadership stops when it sees that this has moved on. */
@@ -54,61 +55,80 @@ export class Timers {
   /** This node may propose now: everything applied so far is in the store. */
   start(): void {
     this.stop();
-    void this.#advanceHorizon(0);
+    this.#horizon = keys.deadline(0, 0);
+    void this.#advanceHorizon();
   }
 
   stop(): void {
     this.#reign++;
-    this.#horizonMs = 0;
+    this.#horizon = "";
     this.#near = new TinyQueue<string>([], compareKeys);
     this.#scannedTo = undefined;
-    this.#scanning = false;
     this.#firing = false;
     this.#cancel?.();
   }
 
-  onArmed(dueMs: number, key: string): void {
-    if (dueMs >= this.#horizonMs) return;
+  onArmed(key: string): void {
+    if (key >= this.#horizon) return;
     this.#near.push(key);
+    if (this.#near.length > 2 * nearMax) this.#leave([...this.#near.data].sort(compareKeys)[nearMax] ?? key);
     if (this.#near.peek() === key) this.#schedule();
   }
 
-  async #advanceHorizon(fromMs: number): Promise<void> {
-    if (this.#scanning) return;
-    this.#scanning = true;
+  /** Leaves what comes from `key` on to the store. */
+  #leave(key: string): void {
+    this.#horizon = key;
+    this.#near = new TinyQueue(
+      this.#near.data.filter((one) => one < key),
+      compareKeys,
+    );
+  }
+
+  /** Whether deadlines may be on disk only that are due soon. */
+  get #isShort(): boolean {
+    if (this.#horizon === "" || this.#near.length > nearMax / 2) return false;
+    return dueOf(this.#horizon) - this.#options.clock() < aheadMs / 2;
+  }
+
+  /** Goes on from the horizon until the near ones are enough. */
+  async #advanceHorizon(): Promise<void> {
+    if (this.#scannedTo !== undefined) return;
     const reign = this.#reign;
-    // Set first: what is armed while the scan runs goes to memory by itself. A key met twice does no harm.
-    this.#horizonMs = this.#options.clock() + horizonMs;
-    const lt = keys.deadline(this.#horizonMs, 0);
-    let gte = keys.deadline(fromMs, 0);
+    let gte = this.#horizon;
     this.#scannedTo = gte;
+    // Set first: what is armed while the scan runs goes to memory by itself. A key met twice does no harm.
+    const lt = keys.deadline(this.#options.clock() + aheadMs, 0);
+    this.#horizon = lt;
     try {
-      for (let last: string | undefined = gte; last !== undefined;) {
+      while (gte < this.#horizon) {
         const page = await this.#options.store.range({ gte, lt, limit: pageMax });
         if (reign !== this.#reign) return;
         for (const [key] of page) this.#near.push(key);
-        last = page.length < pageMax ? undefined : page.at(-1)?.[0];
-        this.#scannedTo = last;
-        gte = `${last}\0`;
+        if (page.length < pageMax) break;
+        gte = `${page.at(-1)?.[0]}\0`;
+        this.#scannedTo = gte;
+        if (this.#near.length > nearMax && gte < this.#horizon) this.#leave(gte);
         this.#schedule();
       }
     } catch (error) {
       // The store may be closed while it is read.
-      if (reign === this.#reign) this.#options.onError(error);
-    } finally {
-      if (reign === this.#reign) this.#scanning = false;
+      if (reign !== this.#reign) return;
+      this.#options.onError(error);
+      this.#leave(gte);
     }
+    this.#scannedTo = undefined;
+    this.#schedule();
   }
 
   /** The next deadline that may be proposed, whether or not it is due. */
   #head(): string | undefined {
     const key = this.#near.peek();
-    return key === undefined || (this.#scannedTo !== undefined && key > this.#scannedTo) ? undefined : key;
+    return key === undefined || (this.#scannedTo !== undefined && key >= this.#scannedTo) ? undefined : key;
   }
 
   #schedule(waitMsMin = 0): void {
     this.#cancel?.();
-    if (this.#horizonMs === 0) return;
+    if (this.#horizon === "") return;
     // What is being proposed looks for more when it is done.
     const next = this.#firing ? undefined : this.#head();
     const waitMs = next === undefined ? sleepMsMax : dueOf(next) - this.#options.clock();
@@ -116,8 +136,7 @@ export class Timers {
   }
 
   #wakeUp(): void {
-    const nowMs = this.#options.clock();
-    if (this.#horizonMs - nowMs < horizonMs / 2) void this.#advanceHorizon(this.#horizonMs);
+    if (this.#isShort) void this.#advanceHorizon();
     if (this.#firing) this.#schedule();
     else void this.#fire();
   }
@@ -129,6 +148,7 @@ export class Timers {
     try {
       while (this.#isDue(this.#head())) {
         const due = this.#takeDue();
+        if (this.#isShort) void this.#advanceHorizon();
         const first = due[0];
         if (first === undefined) {
           // Nothing but disarmed ones: there may be many, and others want to run too.

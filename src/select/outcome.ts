@@ -64,7 +64,7 @@ export type Effect =
   /** The wait of a joined request ended, and with it that of these. */
   | { readonly kind: "withdrawn"; readonly holders: readonly Ref[] }
   /** A deadline was armed: the leader's clock has to look at it. */
-  | { readonly kind: "armed"; readonly dueMs: number; readonly key: string }
+  | { readonly kind: "armed"; readonly key: string }
   /** A state changed (absent `state`: it was removed); for watchers and the feed. */
   | { readonly kind: "state"; readonly type: EventType; readonly id: StateId; readonly state?: State }
   | { readonly kind: "chan"; readonly type: EventType; readonly id: ChanId };

@@ -20,7 +20,7 @@ export function arm(txn: Txn, dueMs: number, deadline: Deadline, seq?: number): 
   // Under a number of its own it may be armed anew.
   if (seq === undefined) txn.create(key, deadline);
   else txn.put(key, deadline);
-  txn.effects.push({ kind: "armed", dueMs, key });
+  txn.effects.push({ kind: "armed", key });
   return key;
 }
 

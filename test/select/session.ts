@@ -99,7 +99,7 @@ export class Session implements Names, Namer {
   apply(command: Command): Applied {
     this.#index += 1;
     const applied = this.#machine.apply({ index: this.#index, nowMs: this.#nowMs, command });
-    for (const effect of applied.effects) if (effect.kind === "armed") this.#armed.set(effect.key, effect.dueMs);
+    for (const effect of applied.effects) if (effect.kind === "armed") this.#armed.set(effect.key, dueOf(effect.key));
     const problems = this.#checked ? checkInvariants(this.records()) : [];
     if (problems.length > 0) throw new InvariantError(problems.join("\n"));
     return applied;
