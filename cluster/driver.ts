@@ -66,6 +66,9 @@ export interface DriverParts {
 const applyEntriesMax = 256;
 const applyMsMax = 10;
 
+/** After so long a write is not slow but stuck: who has such a disk must not go on as if it led. */
+const slowWriteMsMax = 2500;
+
 /** Proposes what follows from an entry itself. */
 const nobody: Origin = { node: "", epoch: 0, seq: 0 };
 
@@ -80,6 +83,8 @@ export class Driver {
   /** The loop is going round and will see whatever comes: set and cleared in the step in which it looks. */
   #running = false;
   #draining: Promise<void> = Promise.resolve();
+  /** When the write under way began. */
+  #writingSinceMs: number | undefined;
   #closed = false;
   /** Committed, and not yet applied from `#applyFrom` on. */
   #committed: readonly Entry[] = [];
@@ -112,6 +117,16 @@ export class Driver {
       this.#scheduled = false;
       if (!this.#closed) this.#draining = this.#drain();
     });
+  }
+
+  /**
+   * To be called with every tick. A disk that takes its time holds up the turn, but not what promises nothing of the write:
+   * a leader that writes is not silent (docs/decisions/027-a-slow-write-is-not-silence.md).
+   */
+  sendMeanwhile(): void {
+    const sinceMs = this.#writingSinceMs;
+    if (this.#closed || sinceMs === undefined || this.#time.nowMs() - sinceMs > slowWriteMsMax) return;
+    for (const message of this.#raft.takeMessages()) this.#host.send(message);
   }
 
   /** Stops after the turn under way; no callback is called afterwards. */
@@ -147,12 +162,14 @@ export class Driver {
     if (ready.snapshotsTo.length > 0) this.#host.onSnapshotsTo(ready.snapshotsTo);
     const startedMs = this.#time.nowMs();
     const write = this.#write(ready);
+    if (write !== undefined) this.#writingSinceMs = startedMs;
     try {
       if (!this.#isBehind) [this.#committed, this.#applyFrom] = [ready.committed, 0];
       this.#apply();
       if (ready.reads.length > 0) this.#host.onReads(ready.reads);
     } finally {
       await write;
+      this.#writingSinceMs = undefined;
     }
     if (write !== undefined) this.#host.observeSync((this.#time.nowMs() - startedMs) / 1000, ready.entries.length);
     failpoint("driver.before-answer");

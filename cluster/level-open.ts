@@ -8,8 +8,11 @@ import { StorageError, storageErrorOf } from "./storage-error.js";
 
 export type Db = Level<string, Buffer>;
 
-/** Batches are large and reads are by key: fewer, larger files than LevelDB's defaults. */
-const levelOptions = { writeBufferSize: 8 * 1024 * 1024, maxFileSize: 8 * 1024 * 1024, cacheSize: 32 * 1024 * 1024 };
+/**
+ * Batches are large and reads are by key: fewer, larger files than LevelDB's defaults, and a large table in memory, because
+ * what leaves it is merged soon (docs/decisions/028-reads-that-make-leveldb-merge.md).
+ */
+const levelOptions = { writeBufferSize: 64 * 1024 * 1024, maxFileSize: 8 * 1024 * 1024, cacheSize: 32 * 1024 * 1024 };
 
 export function damaged(dir: string, what: string): StorageError {
   return new StorageError("corrupt", `the store is damaged: ${what}`, { file: dir });

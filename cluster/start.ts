@@ -125,6 +125,7 @@ export async function startNode(
   const stopTicking = time.every(config.tickMs, () => {
     parts.health.tick();
     node.tick();
+    late.driver.sendMeanwhile();
   });
   let compacting: Promise<void> | undefined;
   const stopCompacting = time.every(compactMs, () => {

@@ -216,6 +216,17 @@ export class Raft {
     return this.#inFlight;
   }
 
+  /**
+   * What may leave before the Ready that is being written is on disk: heartbeats, answers to them, questions. They promise
+   * nothing of it. The next Ready does not repeat them.
+   */
+  takeMessages(): readonly Message[] {
+    const { outbox } = this.#core;
+    const { messages } = outbox;
+    outbox.messages = [];
+    return messages;
+  }
+
   /** What `ready` asked to be written is on disk. */
   persisted(ready: Ready): void {
     invariant(ready === this.#inFlight, "only the Ready that was taken last can be confirmed");

@@ -188,6 +188,32 @@ it("L13 a log that cannot be read during replication is fatal, and nothing made 
   await driver.close();
 });
 
+it("heartbeats leave while a write takes its time, but not while it is stuck", async () => {
+  const { raft, log, writes, nextWrite, clock, sent, step, driver } = build(["n1", "n2", "n3"]);
+  raft.campaign();
+  step();
+  await turns();
+  log.slow = true;
+  const began = nextWrite();
+  step(vote(1, "n3"));
+  await began;
+  const ticksUntil = (ms: number) => {
+    const before = sent.length;
+    clock.ms = ms;
+    raft.tick();
+    driver.wake();
+    driver.sendMeanwhile();
+    return sent.slice(before).map(brief);
+  };
+  const heartbeats = ["n1>n2 t1 HB c0", "n1>n3 t1 HB c0"];
+  expect(ticksUntil(100)).toEqual(heartbeats);
+  expect(ticksUntil(2500)).toEqual(heartbeats);
+  expect(ticksUntil(2501)).toEqual([]);
+  writes[0]?.end(new Error("the disk is gone"));
+  await turns();
+  expect(ticksUntil(200)).toEqual([]);
+});
+
 it("closing waits for the write under way, and calls nobody afterwards", async () => {
   const { driver, log, writes, nextWrite, propose, seen } = await open();
   log.slow = true;
