@@ -36,9 +36,9 @@ export type Readable = Pick<Store, "get" | "range">;
 
 /** Records looked at for one page, so that a rare status cannot make a request read everything. */
 const scanMax = 10_000;
-const sides = ["send", "recv"] as const;
 const pageMax = 1000;
 const lastPoint = "\u{10ffff}";
+const sides = ["send", "recv"] as const;
 /** Waiters followed to find the states that wait on a channel. */
 const walkMax = 10_000;
 

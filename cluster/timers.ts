@@ -84,7 +84,7 @@ export class Timers {
     );
   }
 
-  /** Whether deadlines may be on disk only that are due soon. */
+  /** Whether deadlines that are due soon may stand in the store alone. */
   get #isShort(): boolean {
     if (this.#horizon === "" || this.#near.length > nearMax / 2) return false;
     return dueOf(this.#horizon) - this.#options.clock() < aheadMs / 2;
