@@ -8,7 +8,7 @@ import type { Command } from "../src/select/command.js";
 import type { Meta, Settings } from "../src/select/types.js";
 import { promoteLagMax } from "../raft/membership.js";
 import type { Raft } from "../raft/raft.js";
-import type { NodeId, Term } from "../raft/types.js";
+import type { NodeId, RaftStatus, Term } from "../raft/types.js";
 import { systemEnvironment, type Environment } from "./environment.js";
 import type { Timers } from "./timers.js";
 import type { Committed, Store } from "./types.js";
@@ -32,6 +32,8 @@ export interface DutiesOptions {
 
 /** After a duty could not be done. */
 const retryMs = 1000;
+/** How often followers are looked after: what is waited for takes seconds. */
+const lookMs = 100;
 
 export class Duties {
   readonly #options: DutiesOptions;
@@ -40,6 +42,8 @@ export class Duties {
   #term: Term = 0;
   /** Monotonic time of the next attempt to replicate the settings; undefined: none is needed or one is under way. */
   #configureAtMs: number | undefined;
+  /** Monotonic time of the next look at the followers. */
+  #lookAtMs = 0;
   /** Since when a learner has been up to date, monotonic. */
   readonly #upToDateSince = new Map<NodeId, number>();
   /** When a follower fell silent; `Infinity`: already forgotten. */
@@ -70,9 +74,13 @@ export class Duties {
       timers.stop();
       return;
     }
-    if (this.#configureAtMs !== undefined && this.#environment.time.nowMs() >= this.#configureAtMs) this.#configure();
-    this.#watchFollowers();
-    this.#promoteLearners();
+    const nowMs = this.#environment.time.nowMs();
+    if (this.#configureAtMs !== undefined && nowMs >= this.#configureAtMs) this.#configure();
+    if (nowMs < this.#lookAtMs) return;
+    this.#lookAtMs = nowMs + lookMs;
+    const status = raft.status();
+    this.#watchFollowers(status, nowMs);
+    this.#promoteLearners(status, nowMs);
   }
 
   #configure(): void {
@@ -90,12 +98,10 @@ export class Duties {
     });
   }
 
-  #watchFollowers(): void {
-    const { raft, forgetAfterMs } = this.#options;
-    const status = raft.status();
-    const nowMs = this.#environment.time.nowMs();
-    for (const [id, progress] of Object.entries(status.progress)) {
-      if (id === status.id || progress.heard === "yes") {
+  #watchFollowers({ id: self, progress: followers }: RaftStatus, nowMs: number): void {
+    const { forgetAfterMs } = this.#options;
+    for (const [id, progress] of Object.entries(followers)) {
+      if (id === self || progress.heard === "yes") {
         this.#silentSince.delete(id);
         continue;
       }
@@ -111,10 +117,8 @@ export class Duties {
     }
   }
 
-  #promoteLearners(): void {
+  #promoteLearners({ configuration, progress, commitIndex, changing }: RaftStatus, nowMs: number): void {
     const { raft, promoteAfterMs, isPrepared, logger } = this.#options;
-    const { configuration, progress, commitIndex, changing } = raft.status();
-    const nowMs = this.#environment.time.nowMs();
     for (const { id, voter } of configuration.members) {
       const learner = progress[id];
       const isUpToDate = !voter && learner?.heard === "yes" && learner.matchIndex + promoteLagMax >= commitIndex;

@@ -197,7 +197,8 @@ export class Member implements Node {
     this.#parts.duties.tick();
     this.#parts.snapshots.tick();
     this.#catchUp.observe();
-    this.#parts.wake();
+    // An idle node has many ticks and nothing to do in them.
+    if (this.#parts.raft.hasReady() || this.#parts.proposals.count > 0) this.#parts.wake();
   }
 
   /** Hands a batch of this node's proposals to the leader, itself or another. */

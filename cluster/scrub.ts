@@ -16,7 +16,7 @@ const restMs = 15_000;
 /** A pass is to take this long; it is slowed down to it, or takes longer when that would need more than the largest share. */
 const passMs = 20_000;
 const shareMin = 0.002;
-const shareMax = 0.01;
+const shareMax = 0.005;
 
 export class Scrub {
   readonly #options: ScrubOptions;
