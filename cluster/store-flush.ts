@@ -4,7 +4,7 @@
  */
 import { performance } from "node:perf_hooks";
 import { crc32 } from "node:zlib";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as rest } from "node:timers/promises";
 import { failpoint } from "./failpoint.js";
 import type { LevelRecords } from "./level-records.js";
 import { absent, nothingStored, type Overlay, type Slot, type Stored } from "./overlay.js";
@@ -20,14 +20,17 @@ import {
 import type { Collector } from "./value-collect.js";
 
 /** Longest stretch of encoding without letting anything else run. */
-const sliceMs = 4;
+const sliceMs = 1;
+/** Between two of them: all nodes write at the same mark in the log, and requests come in between. */
+const restMs = 3;
 /** Records between two looks at the clock. */
-const clockEvery = 32;
+const clockEvery = 8;
 /** Bytes of large records that wait for their file. */
 const pendingMax = 1024 * 1024;
 
 /**
  * `mark.hash` is that of the records as they are on disk; it is brought up to date on the way.
+ * @param isUrgent more waits to be written than there should be, or somebody waits for the end: no rests are taken
  * @returns the mark as written
  */
 export async function writeGeneration(
@@ -35,6 +38,7 @@ export async function writeGeneration(
   collector: Collector,
   generation: Overlay,
   mark: Omit<AppliedMark, "values">,
+  isUrgent: () => boolean,
 ): Promise<AppliedMark> {
   const { db, values } = records;
   const batch = db.batch();
@@ -60,7 +64,7 @@ export async function writeGeneration(
     }
     if (values.pendingBytes > pendingMax) await values.write();
     if (++count % clockEvery === 0 && performance.now() > sliceEndMs) {
-      await nextTurn();
+      await (isUrgent() ? nextTurn() : rest(restMs));
       sliceEndMs = performance.now() + sliceMs;
     }
   }

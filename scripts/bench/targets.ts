@@ -20,7 +20,7 @@ interface Target {
   /** Of the figure. */
   readonly name: string;
   readonly bounds: readonly Bound[];
-  /** Rate of the peer in the same run. */
+  /** In the same run: its rate, or its values where the bounds are not ratios. */
   readonly peer?: string;
 }
 
@@ -58,7 +58,7 @@ export const targets: readonly Target[] = [
     ],
   },
   {
-    ...{ id: "V6", measure: "one PUT after the other, 256 B", kind: "load", name: "create 256 B, c=1" },
+    ...{ id: "V6", measure: "one PUT after the other, 256 B", kind: "etcd", name: "put 256 B, c=1", peer: "etcd" },
     bounds: [atMost("p50Ms", "p50", " ms", 1.5), atMost("p99Ms", "p99", " ms", 6)],
   },
   {
@@ -106,14 +106,19 @@ export function targetCells(figures: readonly Figure[]): string[][] {
   return [head, ...targets.map((target) => row(target, findFigure(figures, target.kind, target.name)))];
 }
 
+function peerCell(bounds: readonly Bound[], { values }: Figure): string {
+  const of = (value: string) => Number(values[`peer${value.slice(0, 1).toUpperCase()}${value.slice(1)}`] ?? NaN);
+  if (bounds.some(({ value }) => value === "ratio")) return `${of("perSecond").toFixed(0)}/s`;
+  return bounds.map((bound) => shown(bound, of(bound.value))).join(", ");
+}
+
 function row(target: Target, figure: Figure | undefined): string[] {
   const wanted = target.bounds.map(shownBound).join(", ");
   const start = [target.id, target.measure, wanted];
   if (figure === undefined) return [...start, "not measured", "", "", "", ""];
   const seen = target.bounds.map((bound) => ({ bound, value: Number(figure.values[bound.value] ?? NaN) }));
   const measured = seen.map(({ bound, value }) => shown(bound, value)).join(", ");
-  const peerRate = Number(figure.values.peerPerSecond);
-  const peer = target.peer === undefined ? "" : `${target.peer} ${peerRate.toFixed(0)}/s`;
+  const peer = target.peer === undefined ? "" : `${target.peer} ${peerCell(target.bounds, figure)}`;
   const worst = Math.min(...seen.map(({ bound, value }) => margin(bound, value)));
   const verdict = Number.isNaN(worst) ? "incomplete" : worst >= 0 ? "met" : `missed by ${(-worst * 100).toFixed(0)} %`;
   return [...start, measured, peer, verdict, `\`${figure.command}\``, figure.at.slice(0, 10)];

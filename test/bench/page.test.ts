@@ -64,7 +64,12 @@ describe("targets", () => {
     [{ p50Ms: 1.6, p99Ms: 9 }, "missed by 50 %"],
     [{ p50Ms: 1 }, "incomplete"],
   ])("of times: the worst part counts: %j is %s", (values, verdict) => {
-    expect(row("V6", [of("load", "create 256 B, c=1", values)])[5]).toBe(verdict);
+    expect(row("V6", [of("etcd", "put 256 B, c=1", values)])[5]).toBe(verdict);
+  });
+
+  test("of times beside a peer: its own times stand there", () => {
+    const values = { p50Ms: 1.5, p99Ms: 6, peerPerSecond: 400, peerP50Ms: 2.404, peerP99Ms: 9 };
+    expect(row("V6", [of("etcd", "put 256 B, c=1", values)])[4]).toBe("etcd p50 2.40 ms, p99 9.00 ms");
   });
 
   test("of nothing lost: one is too many", () => {
