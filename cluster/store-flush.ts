@@ -19,9 +19,10 @@ import {
 } from "./store-record.js";
 import type { Collector } from "./value-collect.js";
 
-/** Longest stretch of encoding without letting anything else run. */
+/** Longest stretch of encoding without letting anything else run, when it is urgent. */
+const urgentSliceMs = 4;
+/** When it is not: stretches and rests in turn, as all nodes write at the same mark of the log, and requests come meanwhile. */
 const sliceMs = 1;
-/** Between two of them: all nodes write at the same mark in the log, and requests come in between. */
 const restMs = 3;
 /** Records between two looks at the clock. */
 const clockEvery = 8;
@@ -42,7 +43,8 @@ export async function writeGeneration(
 ): Promise<AppliedMark> {
   const { db, values } = records;
   const batch = db.batch();
-  let sliceEndMs = performance.now() + sliceMs;
+  const sliceEnd = () => performance.now() + (isUrgent() ? urgentSliceMs : sliceMs);
+  let sliceEndMs = sliceEnd();
   let count = 0;
   for (const [key, slot] of generation.slots) {
     const before = baseOf(key, slot, records);
@@ -65,7 +67,7 @@ export async function writeGeneration(
     if (values.pendingBytes > pendingMax) await values.write();
     if (++count % clockEvery === 0 && performance.now() > sliceEndMs) {
       await (isUrgent() ? nextTurn() : rest(restMs));
-      sliceEndMs = performance.now() + sliceMs;
+      sliceEndMs = sliceEnd();
     }
   }
   await collector.collect(generation, batch);

@@ -271,7 +271,8 @@ export class LevelStore implements Store {
   }
 
   async #write(generation: Overlay, mark: Omit<AppliedMark, "values">): Promise<void> {
-    const isUrgent = () => this.#active.bytes > this.#overlayBytesMax / 2 || this.#stop.signal.aborted;
+    const isUrgent = () =>
+      generation.bytes + this.#active.bytes > this.#overlayBytesMax / 2 || this.#stop.signal.aborted;
     try {
       this.#flushed = await writeGeneration(this.#records, this.#collector, generation, mark, isUrgent);
     } catch (error) {

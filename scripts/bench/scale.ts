@@ -18,6 +18,8 @@ import { fight } from "./versus.js";
 const probers = 16;
 const quietShare = 0.1;
 const quietSecondsMax = 600;
+/** Before idling is measured: V8 collects garbage some seconds after the work has ended, LevelDB merges in bursts. */
+const calmSeconds = 10;
 const idleSeconds = 10;
 const restartMsMax = 600_000;
 
@@ -69,19 +71,21 @@ async function curve({ small, growing, scenario, options, found }: Curve): Promi
   }
 }
 
-/** Compaction and followers have caught up when a node uses less than a tenth of a core for a second. */
-async function untilQuiet(cluster: SlctCluster): Promise<void> {
-  for (let second = 0; second < quietSecondsMax; second++) {
+/** Compaction and followers have caught up when every node uses less than a tenth of a core for `seconds` in a row. */
+async function untilQuiet(cluster: SlctCluster, seconds = 1): Promise<void> {
+  let quiet = 0;
+  for (let second = 0; second < quietSecondsMax && quiet < seconds; second++) {
     const before = cpuSeconds(cluster);
     await pause(1000);
     const used = cpuSeconds(cluster).map((one, n) => one - (before[n] ?? 0));
-    if (Math.max(...used) < quietShare) return;
+    quiet = Math.max(...used) < quietShare ? quiet + 1 : 0;
   }
 }
 
 /** The busiest node, and what the log grew by. */
 async function idle(cluster: SlctCluster): Promise<Record<string, Value>> {
   const lastIndex = async () => Math.max(...(await cluster.metrics("slct_raft_last_index")));
+  await untilQuiet(cluster, calmSeconds);
   const index = await lastIndex();
   const before = cpuSeconds(cluster);
   await pause(idleSeconds * 1000);
