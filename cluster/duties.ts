@@ -32,7 +32,7 @@ export interface DutiesOptions {
 
 /** After a duty could not be done. */
 const retryMs = 1000;
-/** How often followers are looked after: what is waited for takes seconds. */
+/** How often followers are looked after: what is waited for takes an election timeout at least. */
 const lookMs = 100;
 
 export class Duties {

@@ -31,7 +31,7 @@ const pendingMax = 1024 * 1024;
 
 /**
  * `mark.hash` is that of the records as they are on disk; it is brought up to date on the way.
- * @param isUrgent more waits to be written than there should be, or somebody waits for the end: no rests are taken
+ * @param isUrgent much waits to be written, or the store closes: no rests are taken
  * @returns the mark as written
  */
 export async function writeGeneration(
