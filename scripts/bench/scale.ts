@@ -18,8 +18,8 @@ import { fight } from "./versus.js";
 const probers = 16;
 const quietShare = 0.1;
 const quietSecondsMax = 600;
-/** Before idling is measured: V8 collects garbage some seconds after the work has ended, LevelDB merges in bursts. */
-const calmSeconds = 10;
+/** Before idling is measured: V8 collects garbage up to 45 s after the work has ended, LevelDB merges in bursts. */
+const calmSeconds = 60;
 const idleSeconds = 10;
 const restartMsMax = 600_000;
 
