@@ -19,6 +19,8 @@ export interface NodeProcess {
   readonly ended: Promise<string>;
   /** Over the channel between parent and child. Resolves when the node has answered, or is gone. */
   ask(message: object): Promise<void>;
+  /** SIGKILL; nothing when the process has ended. */
+  kill(): void;
   /** SIGTERM, and SIGKILL if that is not enough. Resolves when the process is gone. */
   stop(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export function startNode(
       child.send(message, () => undefined);
       await Promise.race([answered, ended]);
     },
+    kill: () => void child.kill("SIGKILL"),
     stop: () => stop(child, ended),
   };
 }

@@ -69,7 +69,7 @@ export class SlctCluster implements Subject<Connection> {
     this.#options = options;
     this.#cluster = cluster;
     // However this process ends, the nodes end first: nobody writes to the directory while it is removed.
-    process.prependOnceListener("exit", () => this.pids.forEach((pid) => process.kill(pid, "SIGKILL")));
+    process.prependOnceListener("exit", () => this.#nodes.forEach((node) => node.kill()));
   }
 
   get ids(): readonly string[] {
@@ -141,7 +141,7 @@ export class SlctCluster implements Subject<Connection> {
   /** SIGKILL; resolves when the process is gone. */
   async kill(id: string): Promise<void> {
     const node = this.#node(id);
-    process.kill(node.pid, "SIGKILL");
+    node.kill();
     await node.ended;
     this.#nodes.delete(id);
   }

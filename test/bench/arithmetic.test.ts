@@ -102,6 +102,7 @@ describe("the command line", () => {
       rounds: 5,
     });
     expect(parseOptions(["--rate=500"])).toMatchObject({ mode: "open", count: 500 });
+    expect(parseOptions(["--only", "create 10 KB, c=64,get"])?.only).toEqual(["create 10 KB, c=64", "get"]);
     expect(parseOptions(["--only", "create 256 B,get"])).toMatchObject({
       command: "npm run bench -- --only 'create 256 B,get'",
     });
