@@ -13,8 +13,9 @@ import type { Committed, Store } from "./types.js";
 
 export interface TimersOptions {
   readonly store: Pick<Store, "range" | "get">;
+  /** What is refused in this term is refused before what is submitted afterwards. */
   readonly submit: (command: Command) => Promise<Committed>;
-  /** Wall clock, ms. */
+  /** That of the stamps, ms: it never goes back, so what is due here is due for the log. */
   readonly clock: () => number;
   readonly observeLateness: (seconds: number) => void;
   readonly onError: (error: unknown) => void;
@@ -27,10 +28,12 @@ const expireMax = 100;
 const aheadMs = 60_000;
 /** and how many: of those that are read; with those that are armed meanwhile twice as many. */
 const nearMax = 20_000;
+/** Deadlines that are on their way at once: requests wait behind them. */
+const flyingMax = 2 * expireMax;
+/** Beside others goes what has been due for so long: a slow log makes entries larger before it makes them more. */
+const patienceMs = 10;
 /** A jump of the wall clock is noticed after at most this time. */
 const sleepMsMax = 1000;
-/** A deadline that was due here and not for the log is proposed again after this time. */
-const behindMs = 10;
 /** Keys read from disk at once. */
 const pageMax = 2500;
 
@@ -43,6 +46,10 @@ export class Timers {
   /** While a scan runs, where it is: what is behind it might be overtaken, and deadlines are proposed in order. */
   #scannedTo: string | undefined;
   #firing = false;
+  /** Deadlines in entries that are on their way. */
+  #flying = 0;
+  /** The last key that was looked at: a scan may have brought it a second time. */
+  #taken = "";
   #cancel: Cancel | undefined;
   /** Work begun under an earlier leadership stops when it sees that this has moved on. */
   #reign = 0;
@@ -65,6 +72,8 @@ export class Timers {
     this.#near = new TinyQueue<string>([], compareKeys);
     this.#scannedTo = undefined;
     this.#firing = false;
+    this.#flying = 0;
+    this.#taken = "";
     this.#cancel?.();
   }
 
@@ -126,13 +135,23 @@ export class Timers {
     return key === undefined || (this.#scannedTo !== undefined && key >= this.#scannedTo) ? undefined : key;
   }
 
-  #schedule(waitMsMin = 0): void {
+  #schedule(): void {
     this.#cancel?.();
     if (this.#horizon === "") return;
-    // What is being proposed looks for more when it is done.
-    const next = this.#firing ? undefined : this.#head();
-    const waitMs = next === undefined ? sleepMsMax : dueOf(next) - this.#options.clock();
-    this.#cancel = this.#time.after(Math.min(Math.max(waitMs, waitMsMin), sleepMsMax), () => this.#wakeUp());
+    // What is on its way looks for more when it is done.
+    const next = this.#firing || this.#isFull ? undefined : this.#head();
+    const waitMs = next === undefined ? sleepMsMax : this.#turnOf(next) - this.#options.clock();
+    this.#cancel = this.#time.after(Math.min(Math.max(waitMs, 0), sleepMsMax), () => this.#wakeUp());
+  }
+
+  /** What is due waits for what is on its way. */
+  get #isFull(): boolean {
+    return this.#flying + expireMax > flyingMax;
+  }
+
+  /** When it may be proposed if nothing else comes to its end before, ms. */
+  #turnOf(key: string): number {
+    return dueOf(key) + (this.#flying === 0 ? 0 : patienceMs);
   }
 
   #wakeUp(): void {
@@ -143,30 +162,46 @@ export class Timers {
 
   async #fire(): Promise<void> {
     const reign = this.#reign;
-    let waitMsMin = 0;
     this.#firing = true;
-    try {
-      while (this.#isDue(this.#head())) {
-        const due = this.#takeDue();
-        if (this.#isShort) void this.#advanceHorizon();
-        const first = due[0];
-        if (first === undefined) {
-          // Nothing but disarmed ones: there may be many, and others want to run too.
-          await new Promise<void>((resolve) => this.#time.soon(resolve));
-        } else {
-          this.#options.observeLateness((this.#options.clock() - dueOf(first)) / 1000);
-          failpoint("timers.before-propose");
-          await this.#options.submit({ kind: "expire", keys: due });
-          failpoint("timers.after-propose");
-        }
-        if (reign !== this.#reign) return;
-        // Stamped by a clock that is behind: it gets some time.
-        const early = due.filter((key) => this.#options.store.get(key) !== undefined);
-        for (const key of early) this.#near.push(key);
-        if (early.length === 0) continue;
-        waitMsMin = behindMs;
-        break;
+    for (;;) {
+      const next = this.#isFull ? undefined : this.#head();
+      if (next === undefined || this.#turnOf(next) > this.#options.clock()) break;
+      const due = this.#takeDue();
+      if (this.#isShort) void this.#advanceHorizon();
+      if (due.length > 0) {
+        void this.#propose(due);
+        continue;
       }
+      // Nothing but disarmed ones: there may be many, and others want to run too.
+      await new Promise<void>((resolve) => this.#time.soon(resolve));
+      if (reign !== this.#reign) return;
+    }
+    this.#firing = false;
+    this.#schedule();
+  }
+
+  /** Due keys that are still armed, each once, of at most one entry's worth of keys. */
+  #takeDue(): string[] {
+    const nowMs = this.#options.clock();
+    const due: string[] = [];
+    for (let looked = 0; looked < expireMax; looked++) {
+      const key = this.#head();
+      if (key === undefined || dueOf(key) > nowMs) break;
+      this.#near.pop();
+      if (key !== this.#taken && this.#options.store.get(key) !== undefined) due.push(key);
+      this.#taken = key;
+    }
+    return due;
+  }
+
+  async #propose(due: readonly string[]): Promise<void> {
+    const reign = this.#reign;
+    this.#flying += due.length;
+    try {
+      this.#options.observeLateness((this.#options.clock() - dueOf(due[0] ?? "")) / 1000);
+      failpoint("timers.before-propose");
+      await this.#options.submit({ kind: "expire", keys: due });
+      failpoint("timers.after-propose");
     } catch {
       // Not the leader any more, or it has too much to do: look at everything again from the store.
       if (reign !== this.#reign) return;
@@ -174,24 +209,12 @@ export class Timers {
       this.#cancel = this.#time.after(sleepMsMax, () => this.start());
       return;
     }
-    this.#firing = false;
-    this.#schedule(waitMsMin);
-  }
-
-  #isDue(key: string | undefined): key is string {
-    return key !== undefined && dueOf(key) <= this.#options.clock();
-  }
-
-  /** Due keys that are still armed, each once, of at most one entry's worth of keys. */
-  #takeDue(): string[] {
-    const due: string[] = [];
-    for (let looked = 0; looked < expireMax; looked++) {
-      const key = this.#head();
-      if (!this.#isDue(key)) break;
-      this.#near.pop();
-      if (due.at(-1) !== key && this.#options.store.get(key) !== undefined) due.push(key);
-    }
-    return due;
+    if (reign !== this.#reign) return;
+    this.#flying -= due.length;
+    // Not at once: if the next one was refused just now, that is to be known before anything overtakes it.
+    this.#time.soon(() => {
+      if (reign === this.#reign) this.#wakeUp();
+    });
   }
 }
 

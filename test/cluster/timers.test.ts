@@ -1,12 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Timers } from "../../cluster/timers.js";
 import { SlctError } from "../../src/errors.js";
 import { dueOf, keys } from "../../src/select/keys.js";
-import type { Command } from "../../src/select/command.js";
-import type { State } from "../../src/select/types.js";
-import { Engine } from "./engine.js";
-
-const startMs = 1_000_000;
+import type { Engine } from "./engine.js";
+import { open, sleeper, startMs } from "./timers-bench.js";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "Date"], now: startMs });
@@ -14,44 +10,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
-
-/** A state with one select that waits for a time. */
-const sleeper = (id: string, deadlineMs: number): Command => ({
-  ...{ kind: "put", id, digest: id },
-  selects: [{ id: "1", choice: "random", cases: [{ op: "time", form: { kind: "at" }, deadlineMs }] }],
-});
-
-/** Log time is the stamp of the wall clock, as the leader's intake makes it; `behindMs` sets it back. */
-function open() {
-  const engine = new Engine();
-  const world = { behindMs: 0, rangeCalls: 0, hold: undefined as Promise<void> | undefined };
-  const errors: unknown[] = [];
-  const commit = (command: Command) => {
-    engine.nowMs = Math.max(engine.nowMs, Date.now() - world.behindMs);
-    return engine.submit(command);
-  };
-  const timers = new Timers({
-    store: {
-      get: (key) => engine.get(key),
-      range: async (options) => {
-        world.rangeCalls++;
-        const page = engine.range(options);
-        await world.hold;
-        return page;
-      },
-    },
-    submit: commit,
-    clock: () => Date.now(),
-    observeLateness: (seconds) => expect(seconds).toBeGreaterThanOrEqual(0),
-    onError: (error) => errors.push(error),
-  });
-  engine.listen(({ effects }) => {
-    for (const effect of effects) if (effect.kind === "armed") timers.onArmed(effect.key);
-  });
-  const expired = () => engine.commands.flatMap((command) => (command.kind === "expire" ? [command.keys] : []));
-  const isAwake = (id: string) => (engine.get(keys.state(id)) as State).status === "pending";
-  return { engine, timers, world, commit, expired, isAwake, errors };
-}
 
 describe("a deadline", () => {
   it("is not proposed before it is due, and then once", async () => {
@@ -99,19 +57,6 @@ describe("a deadline", () => {
     expect(isAwake("a")).toBe(true);
   });
 
-  it("survives a wall clock that steps back before the stamp", async () => {
-    const { timers, commit, isAwake, world, expired } = open();
-    timers.start();
-    await commit(sleeper("a", startMs + 1000));
-    world.behindMs = 300;
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(isAwake("a")).toBe(false);
-    world.behindMs = 0;
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(isAwake("a")).toBe(true);
-    expect(expired().length).toBeGreaterThan(1);
-  });
-
   it("survives a jump of the wall clock in either direction", async () => {
     const { timers, commit, isAwake } = open();
     timers.start();
@@ -147,6 +92,61 @@ describe("overdue deadlines", () => {
     expect(all).toEqual([...all].sort());
   });
 
+  it("go into one entry while others are on their way, into another when they have waited, two hundred at once", async () => {
+    const { engine, timers, expired } = open();
+    timers.start();
+    await vi.advanceTimersByTimeAsync(0);
+    engine.instant = false;
+    const arm = (...dueMs: number[]) => {
+      for (const at of dueMs) {
+        engine.view.put(keys.deadline(at, at), { kind: "delay", state: "-" });
+        timers.onArmed(keys.deadline(at, at));
+      }
+    };
+    const sizes = () => expired().map(({ length }) => length);
+    arm(startMs + 1, startMs + 2, startMs + 3, startMs + 4, startMs + 20);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sizes()).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(sizes()).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sizes()).toEqual([1, 3]);
+    engine.commit();
+    await vi.advanceTimersByTimeAsync(8);
+    expect(sizes()).toEqual([1, 3, 1]);
+    arm(...Array.from({ length: 450 }, (_, n) => startMs - 450 + n));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(sizes()).toEqual([1, 3, 1, 100]);
+    engine.commit();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(sizes()).toEqual([1, 3, 1, 100, 100, 100]);
+    engine.commit();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(sizes()).toEqual([1, 3, 1, 100, 100, 100, 100, 50]);
+  });
+
+  it("of which some were refused are not overtaken by others", async () => {
+    const { engine, timers, expired } = open();
+    backlog(engine, 650);
+    engine.instant = false;
+    timers.start();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(expired()).toHaveLength(2);
+    const order = expired().flat();
+    expect(order).toEqual([...order].sort());
+    // The first is applied and the other one is refused in the same moment.
+    const [refused] = engine.queue.splice(1);
+    engine.commit();
+    refused?.reject(new SlctError("overloaded", "full"));
+    await vi.advanceTimersByTimeAsync(500);
+    expect(expired()).toHaveLength(2);
+    engine.instant = true;
+    await vi.advanceTimersByTimeAsync(1000);
+    const again = expired().slice(2).flat();
+    expect([...order.slice(0, 100), ...again]).toEqual([...new Set([...order, ...again])].sort());
+    expect(again).toHaveLength(550);
+  });
+
   it("are not overtaken by one that is armed while the scan runs", async () => {
     const { engine, timers, world, commit, expired } = open();
     backlog(engine, 10_500);
@@ -168,53 +168,6 @@ describe("overdue deadlines", () => {
     expect(all).toHaveLength(10_501);
     expect(all).toEqual([...all].sort());
     expect(dueOf(all.at(-1) ?? "")).toBe(startMs + 20);
-  });
-});
-
-describe("more deadlines than are kept in memory", () => {
-  const many = 45_000;
-  const keyOf = (n: number) => keys.deadline(startMs + 1000 + Math.floor(n / 10), n);
-  const arm = ({ engine, timers }: ReturnType<typeof open>, from: number, to: number) => {
-    // The latest first: who comes later may be due earlier.
-    for (let n = to - 1; n >= from; n--) {
-      engine.view.put(keyOf(n), { kind: "delay", state: "-" });
-      timers.onArmed(keyOf(n));
-    }
-  };
-  const all = Array.from({ length: many }, (_, n) => keyOf(n));
-
-  it("are proposed in order, each once, whether they were armed or found", async () => {
-    const world = open();
-    world.timers.start();
-    await vi.advanceTimersByTimeAsync(0);
-    const before = world.world.rangeCalls;
-    arm(world, 0, many);
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(world.expired().flat()).toEqual(all);
-    expect(world.world.rangeCalls).toBeGreaterThan(before);
-  });
-
-  it("are all found by a leader that comes later, and by one that reads while more are armed", async () => {
-    const world = open();
-    arm(world, 20_000, many);
-    world.timers.start();
-    await vi.advanceTimersByTimeAsync(0);
-    arm(world, 0, 20_000);
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(world.expired().flat()).toEqual(all);
-  });
-
-  it("are found again after a read that failed", async () => {
-    const world = open();
-    arm(world, 0, 3000);
-    world.world.hold = Promise.reject(new Error("no"));
-    world.world.hold.catch(() => undefined);
-    world.timers.start();
-    await vi.advanceTimersByTimeAsync(10);
-    expect(world.errors).toHaveLength(1);
-    world.world.hold = undefined;
-    await vi.advanceTimersByTimeAsync(10_000);
-    expect(world.expired().flat()).toEqual(all.slice(0, 3000));
   });
 });
 
