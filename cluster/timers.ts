@@ -28,7 +28,7 @@ const expireMax = 100;
 const aheadMs = 60_000;
 /** and how many: of those that are read; with those that are armed meanwhile twice as many. */
 const nearMax = 20_000;
-/** Deadlines that are on their way at once: requests wait behind them. */
+/** Deadlines that are on their way at once, at most: what is requested meanwhile is applied after them. */
 const flyingMax = 2 * expireMax;
 /** Beside others goes what has been due for so long: a slow log makes entries larger before it makes them more. */
 const patienceMs = 10;
@@ -168,12 +168,9 @@ export class Timers {
       if (next === undefined || this.#turnOf(next) > this.#options.clock()) break;
       const due = this.#takeDue();
       if (this.#isShort) void this.#advanceHorizon();
-      if (due.length > 0) {
-        void this.#propose(due);
-        continue;
-      }
+      if (due.length > 0) void this.#propose(due);
       // Nothing but disarmed ones: there may be many, and others want to run too.
-      await new Promise<void>((resolve) => this.#time.soon(resolve));
+      else await new Promise<void>((resolve) => this.#time.soon(resolve));
       if (reign !== this.#reign) return;
     }
     this.#firing = false;

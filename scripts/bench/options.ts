@@ -22,7 +22,7 @@ what, one of
 
 how
   --connections N,N  concurrent connections (1,16,64,256; with --peer and --workers 64)
-  --only TEXT,TEXT   only workloads whose name has one of these in it
+  --only TEXT,TEXT   only workloads whose name has one of these in it, as 'create 10 KB, c=64,get'
   --seconds N        per measurement (8; with --peer and --workers per round, 3)
   --warmup N         seconds before each that do not count (2; with --peer and --workers 1)
   --rounds N         with --peer, --workers and --scale (5)
