@@ -45,6 +45,8 @@ export interface DriverHost {
   /** End of a batch of applied entries. */
   onProgress(appliedIndex: number): void;
   observeSync(seconds: number, entries: number): void;
+  /** One step of applying: all that was done before anything else was let in. */
+  observeApply(seconds: number): void;
   onFatal(error: unknown): void;
 }
 
@@ -192,16 +194,17 @@ export class Driver {
   }
 
   #apply(): void {
-    const endMs = this.#time.nowMs() + applyMsMax;
     const end = Math.min(this.#committed.length, this.#applyFrom + applyEntriesMax);
     if (this.#applyFrom === end) return;
+    const startedMs = this.#time.nowMs();
     do {
       const entry = this.#committed[this.#applyFrom++];
       invariant(entry !== undefined, "only entries that are there are applied");
       this.#applyEntry(entry);
-    } while (this.#applyFrom < end && this.#time.nowMs() < endMs);
+    } while (this.#applyFrom < end && this.#time.nowMs() - startedMs < applyMsMax);
     if (!this.#isBehind) [this.#committed, this.#applyFrom] = [[], 0];
     this.#host.onProgress(this.#store.appliedIndex);
+    this.#host.observeApply((this.#time.nowMs() - startedMs) / 1000);
   }
 
   #applyEntry(entry: Entry): void {

@@ -3,7 +3,7 @@
  */
 import type { Logger } from "pino";
 import type { Raft } from "../raft/raft.js";
-import type { NodeId, Term } from "../raft/types.js";
+import type { Message, NodeId, Term } from "../raft/types.js";
 import type { Time } from "./environment.js";
 
 export interface LeadershipOptions {
@@ -14,6 +14,8 @@ export interface LeadershipOptions {
   readonly graceMs: number;
   readonly logger: Pick<Logger, "info">;
   readonly onLeader: () => void;
+  /** From one message of the leader to the next, seconds. */
+  readonly observeSilence: (seconds: number) => void;
 }
 
 export class LeadershipWatch {
@@ -22,6 +24,8 @@ export class LeadershipWatch {
   #term: Term = 0;
   /** Monotonic; undefined while a leader is known. */
   #leaderlessSinceMs: number | undefined;
+  /** Monotonic; undefined until the leader of this term was heard. */
+  #heardMs: number | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -32,6 +36,16 @@ export class LeadershipWatch {
   get hopeless(): boolean {
     const { time, graceMs } = this.#options;
     return this.#leaderlessSinceMs !== undefined && time.nowMs() - this.#leaderlessSinceMs > graceMs;
+  }
+
+  /** Called with every message of another member, once Raft has taken it. */
+  onMessage({ type, from, term }: Message): void {
+    this.observe();
+    if (type !== "AppendEntries" && type !== "Heartbeat") return;
+    if (from !== this.#leader || term !== this.#term) return;
+    const nowMs = this.#options.time.nowMs();
+    if (this.#heardMs !== undefined) this.#options.observeSilence((nowMs - this.#heardMs) / 1000);
+    this.#heardMs = nowMs;
   }
 
   /** Called in every turn and with every tick. */
@@ -47,6 +61,7 @@ export class LeadershipWatch {
     }
     this.#leader = leader;
     this.#term = term;
+    this.#heardMs = undefined;
     if (leader !== null) this.#leaderlessSinceMs = undefined;
     else this.#leaderlessSinceMs ??= time.nowMs();
   }

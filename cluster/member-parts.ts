@@ -37,6 +37,7 @@ export function buildMembers(ground: Ground): Pick<Parts, "members" | "membershi
         metrics.leaderChanges.inc();
         late.member.parts.board.tellAll();
       },
+      observeSilence: (seconds) => metrics.silenceSeconds.observe(seconds),
     }),
   };
 }

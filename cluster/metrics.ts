@@ -41,6 +41,8 @@ const latencyBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
 export interface Metrics {
   readonly commitSeconds: Histogram;
   readonly syncSeconds: Histogram;
+  readonly applySeconds: Histogram;
+  readonly silenceSeconds: Histogram;
   readonly batchEntries: Histogram;
   readonly timerLagSeconds: Histogram;
   readonly stallSeconds: Histogram;
@@ -117,6 +119,16 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
       "slct_log_batch_entries",
       "Entries in one synced write",
       [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    ),
+    applySeconds: histogram(
+      "slct_apply_seconds",
+      "One step of applying entries: nothing else of the node runs meanwhile",
+      [0.0005, 0.001, 0.002, 0.005, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    ),
+    silenceSeconds: histogram(
+      "slct_leader_silence_seconds",
+      "On a follower: from one message of the leader, heartbeats included, to the next",
+      [0.025, 0.05, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.2, 2.5, 10],
     ),
     timerLagSeconds: histogram(
       "slct_timer_lag_seconds",

@@ -209,12 +209,13 @@ export class Member implements Node {
   }
 
   onFrame(from: NodeId, frame: Frame): void {
-    const { raft, intake, proposals, members, membership, snapshots, wake } = this.#parts;
+    const { raft, leadership, intake, proposals, members, membership, snapshots, wake } = this.#parts;
     // A guest (peers.ts) takes part in consensus and answers; what it wants done or says of others is for members.
     if (!guestKinds.has(frame.kind) && members.find(from) === undefined) return;
     switch (frame.kind) {
       case "raft":
         raft.step(frame.message);
+        leadership.onMessage(frame.message);
         return wake();
       case "forward":
         intake.accept(from, frame.epoch, frame.term, frame.proposals);

@@ -198,6 +198,7 @@ function createDriver(
         parts.metrics.syncSeconds.observe(seconds);
         parts.metrics.batchEntries.observe(entries);
       },
+      observeApply: (seconds) => parts.metrics.applySeconds.observe(seconds),
       onSnapshotsTo: (ids) => parts.snapshots.begin(ids),
       onInstall: (install) => {
         parts.snapshots.onInstall(install);

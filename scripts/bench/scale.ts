@@ -7,6 +7,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Found, Value } from "./figure.js";
 import { load } from "./loading.js";
+import { watchLongest } from "./longest.js";
 import { measure } from "./measure.js";
 import { isChosen, type BenchOptions } from "./options.js";
 import { probeOf, scenarios, sizesOf, type Scenario } from "./scenarios.js";
@@ -50,6 +51,7 @@ async function curve({ small, growing, scenario, options, found }: Curve): Promi
     measure(cluster, probeOf(scenario, size, probers), options);
   let loaded = 0;
   for (const size of [first, ...larger]) {
+    const longest = await watchLongest(growing);
     const beganMs = performance.now();
     await load(growing, { from: loaded, to: size, body: batch });
     const loadedPerSecond = (size - loaded) / ((performance.now() - beganMs) / 1000);
@@ -66,6 +68,7 @@ async function curve({ small, growing, scenario, options, found }: Curve): Promi
       ...{ ownMiB: memory.map((one) => one.ownMiB) },
       diskGb: Math.max(...growing.disk()) / 1e9,
       ...(await idle(growing)),
+      ...(await longest()),
       restartSeconds: await restart(growing),
     });
   }

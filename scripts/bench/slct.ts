@@ -95,8 +95,11 @@ export class SlctCluster implements Subject<Connection> {
 
   /** Of each node. */
   async metrics(name: string): Promise<number[]> {
-    const texts = this.apis.map(async (api) => (await fetch(`${api}/metrics`)).text());
-    return (await Promise.all(texts)).map((text) => metric(text, name));
+    return (await this.metricTexts()).map((text) => metric(text, name));
+  }
+
+  metricTexts(): Promise<string[]> {
+    return Promise.all(this.apis.map(async (api) => (await fetch(`${api}/metrics`)).text()));
   }
 
   /** Bytes on the disk of each node. */

@@ -8,6 +8,7 @@ import { machineClock, openLoop, Samples } from "./load.js";
 import { snapshot, spent } from "./measure.js";
 import type { BenchOptions } from "./options.js";
 import { load } from "./loading.js";
+import { watchLongest } from "./longest.js";
 import { sizesOf } from "./scenarios.js";
 import type { SlctCluster } from "./slct.js";
 import { create } from "./workloads.js";
@@ -34,6 +35,7 @@ export async function timersAtOnce(cluster: SlctCluster, options: BenchOptions, 
       const states = Array.from({ length: to - from }, (_, n) => `{"ID":"timer-${size}-${from + n}",${selects}}`);
       return `{"Spawn":[${states.join(",")}]}`;
     };
+    const longest = await watchLongest(cluster);
     await load(cluster, { from: 0, to: size, body });
     perSecond = size / ((performance.now() - beganMs) / 1000);
     if (Date.now() > atMs - beforeMs) throw new Error(`loading ${size} timers took until they were due`);
@@ -41,7 +43,10 @@ export async function timersAtOnce(cluster: SlctCluster, options: BenchOptions, 
     const values = await whileDue(cluster, size, atMs);
     const cost = Number(values.cpuMicrosPerOp);
     if (Number.isNaN(smallestCost)) smallestCost = cost;
-    found(`${timersName} ${size}`, { ...values, size, costRatio: cost / smallestCost, loadedPerSecond: perSecond });
+    found(`${timersName} ${size}`, {
+      ...{ ...values, size, costRatio: cost / smallestCost, loadedPerSecond: perSecond },
+      ...(await longest()),
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { niceCeiling } from "../../scripts/bench/curve.js";
 import { longestGap, median, percentile, summarize } from "../../scripts/bench/latency.js";
+import { bucketsOf, longest } from "../../scripts/bench/longest.js";
 import { spent } from "../../scripts/bench/measure.js";
 import { parseOptions } from "../../scripts/bench/options.js";
 import { sizesOf } from "../../scripts/bench/scenarios.js";
@@ -34,6 +35,26 @@ describe("times", () => {
   test("longest gap", () => {
     expect(longestGap([10, 12, 40, 41])).toBe(28);
     expect(longestGap([10])).toBe(0);
+  });
+});
+
+describe("the longest of a histogram", () => {
+  const text = (...counts: number[]) =>
+    ["0.01", "0.02", "+Inf"].map((bound, n) => `x_bucket{le="${bound}"} ${counts[n]}`).join("\n");
+  const before = bucketsOf(text(3, 4, 4), "x");
+
+  test.each([
+    ["none came", [3, 4, 4], 0],
+    ["all in the first bucket", [9, 10, 10], 0.01],
+    ["one above it", [9, 11, 11], 0.02],
+  ])("%s", (_, counts, wanted) => expect(longest(before, bucketsOf(text(...counts), "x"))).toBe(wanted));
+
+  test("beyond the last bound there is no answer", () => {
+    expect(() => longest(before, bucketsOf(text(3, 4, 5), "x"))).toThrow("longer than the last bucket");
+  });
+
+  test("others are not looked at", () => {
+    expect(bucketsOf(`# HELP x y\nxx_bucket{le="1"} 5\n${text(1, 2, 3)}\nx_sum 4`, "x").size).toBe(3);
   });
 });
 

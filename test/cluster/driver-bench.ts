@@ -67,7 +67,10 @@ export function build(voters: readonly string[] = ["n1"]) {
   const store = Object.assign(at, { advance, put, get: (key: string) => view.get(key) }) as unknown as Store;
   const configurations: Configuration[] = [];
   const sent: Message[] = [];
-  const seen = { applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] };
+  const seen = {
+    ...{ applied: [] as string[], stamps: [] as number[], terms: [] as number[], fatal: [] as unknown[] },
+    steps: [] as number[],
+  };
   const asked = { snapshotsTo: [] as string[], installs: [] as { index: number; term: number }[] };
   const hooks = { onApplied: (() => undefined) as (name: string) => void, onReads: (() => undefined) as () => void };
   const progressed: (() => void)[] = [];
@@ -89,6 +92,7 @@ export function build(voters: readonly string[] = ["n1"]) {
       onInstall: (install) => asked.installs.push(install),
       onProgress: () => progressed.splice(0).forEach((resolve) => resolve()),
       observeSync: () => undefined,
+      observeApply: (seconds) => seen.steps.push(seconds),
       onFatal: (error) => {
         seen.fatal.push(error);
         progressed.splice(0).forEach((resolve) => resolve());

@@ -77,6 +77,7 @@ it.each([
   isLet = false;
   expect(seen.applied).toEqual(names);
   expect(Math.max(...turns)).toBe(mostInATurn);
+  expect(Math.max(...seen.steps)).toBe((mostInATurn * msEach) / 1000);
 });
 
 it("log time never goes back", async () => {
