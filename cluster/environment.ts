@@ -43,6 +43,12 @@ export const systemTime: Time = {
   soon: (run) => void setImmediate(run),
 };
 
+/** CPU that this process took, all its threads, ms. To be looked at, not to decide by: it is no part of {@link Time}. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 export const systemEnvironment: Environment = {
   time: systemTime,
   random: () => Math.random(),

@@ -37,11 +37,13 @@ const gauges = {
 export type GaugeName = keyof typeof gauges;
 
 const latencyBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const stepBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 export interface Metrics {
   readonly commitSeconds: Histogram;
   readonly syncSeconds: Histogram;
   readonly applySeconds: Histogram;
+  readonly applyCpuSeconds: Histogram;
   readonly silenceSeconds: Histogram;
   readonly batchEntries: Histogram;
   readonly timerLagSeconds: Histogram;
@@ -123,7 +125,12 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
     applySeconds: histogram(
       "slct_apply_seconds",
       "One step of applying entries: nothing else of the node runs meanwhile",
-      [0.0005, 0.001, 0.002, 0.005, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      stepBuckets,
+    ),
+    applyCpuSeconds: histogram(
+      "slct_apply_cpu_seconds",
+      "CPU of one step of applying: what is missing to slct_apply_seconds is waiting for a core",
+      stepBuckets,
     ),
     silenceSeconds: histogram(
       "slct_leader_silence_seconds",

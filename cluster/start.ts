@@ -198,7 +198,10 @@ function createDriver(
         parts.metrics.syncSeconds.observe(seconds);
         parts.metrics.batchEntries.observe(entries);
       },
-      observeApply: (seconds) => parts.metrics.applySeconds.observe(seconds),
+      observeApply: (seconds, cpuSeconds) => {
+        parts.metrics.applySeconds.observe(seconds);
+        parts.metrics.applyCpuSeconds.observe(cpuSeconds);
+      },
       onSnapshotsTo: (ids) => parts.snapshots.begin(ids),
       onInstall: (install) => {
         parts.snapshots.onInstall(install);

@@ -56,7 +56,7 @@ async function measureAll(options: BenchOptions, found: Found): Promise<void> {
     case "large":
       return onCluster(options, (cluster) => large(cluster, options, found));
     case "scale":
-      return scale((use) => onCluster(options, use), options, found);
+      return scale((use, nodes) => onCluster(options, use, nodes), options, found);
     case "soak":
       return onCluster(options, (cluster) => soak(cluster, options.count, connections, found));
     case "budget":
@@ -84,9 +84,14 @@ async function inDirectory(options: BenchOptions, use: (dir: string) => Promise<
 async function onCluster(
   options: BenchOptions,
   use: (cluster: SlctCluster, dir: string) => Promise<void>,
+  nodes?: number,
 ): Promise<void> {
   await inDirectory(options, async (dir) => {
-    const cluster = await SlctCluster.open({ dir, ...(options.cpuProf && { profileDir: options.out }) });
+    const cluster = await SlctCluster.open({
+      dir,
+      ...(nodes !== undefined && { nodes }),
+      ...(options.cpuProf && { profileDir: options.out }),
+    });
     try {
       await use(cluster, dir);
     } finally {

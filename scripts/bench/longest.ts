@@ -15,7 +15,10 @@ export async function watchLongest(cluster: SlctCluster): Promise<() => Promise<
       const ofNode = (text: string, n: number) => longest(bucketsOf(before[n] ?? "", name), bucketsOf(text, name));
       return Math.max(...after.map(ofNode)) * 1000;
     };
-    return { applyMaxMs: boundMs("slct_apply_seconds"), silenceMaxMs: boundMs("slct_leader_silence_seconds") };
+    return {
+      ...{ applyMaxMs: boundMs("slct_apply_seconds"), applyCpuMaxMs: boundMs("slct_apply_cpu_seconds") },
+      silenceMaxMs: boundMs("slct_leader_silence_seconds"),
+    };
   };
 }
 

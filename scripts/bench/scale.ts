@@ -12,7 +12,7 @@ import { measure } from "./measure.js";
 import { isChosen, type BenchOptions } from "./options.js";
 import { probeOf, scenarios, sizesOf, type Scenario } from "./scenarios.js";
 import type { SlctCluster } from "./slct.js";
-import { timersAtOnce, timersName } from "./timers-at-once.js";
+import { timersAtOnce, timersOn } from "./timers-at-once.js";
 import { usageOf } from "./usage.js";
 import { fight } from "./versus.js";
 
@@ -24,7 +24,8 @@ const calmSeconds = 60;
 const idleSeconds = 10;
 const restartMsMax = 600_000;
 
-export type OnCluster = (use: (cluster: SlctCluster) => Promise<void>) => Promise<void>;
+/** Default: three nodes. */
+export type OnCluster = (use: (cluster: SlctCluster) => Promise<void>, nodes?: number) => Promise<void>;
 
 /** Each scenario on clusters of its own. */
 export async function scale(onCluster: OnCluster, options: BenchOptions, found: Found): Promise<void> {
@@ -32,7 +33,9 @@ export async function scale(onCluster: OnCluster, options: BenchOptions, found: 
     if (!isChosen(scenario.name, options.only)) continue;
     await onCluster((small) => onCluster((growing) => curve({ small, growing, scenario, options, found })));
   }
-  if (isChosen(timersName, options.only)) await onCluster((cluster) => timersAtOnce(cluster, options, found));
+  for (const { name, nodes } of timersOn) {
+    if (isChosen(name, options.only)) await onCluster((cluster) => timersAtOnce(cluster, name, options, found), nodes);
+  }
 }
 
 interface Curve {

@@ -72,7 +72,8 @@ const columns: Readonly<Record<Kind, readonly Column[]>> = {
     column("restart s", "restartSeconds", 2),
     ...[column("idle % of a core", "idlePercent", 1), column("idle entries", "idleEntries", 0)],
     ...[column("drained s", "drainedSeconds", 2), column("leader changes", "leaderChanges", 0)],
-    ...[column("longest apply step ≤ ms", "applyMaxMs", 1), column("leader silent ≤ ms", "silenceMaxMs", 0)],
+    ...[column("longest apply step ≤ ms", "applyMaxMs", 1), column("of CPU", "applyCpuMaxMs", 1)],
+    column("leader silent ≤ ms", "silenceMaxMs", 0),
   ],
   soak: [
     ...[column("operations", "operations", 0), column("rounds", "rounds", 0)],
