@@ -248,10 +248,10 @@ export class Raft {
       const heard = answered && lately ? "yes" : lately ? "not_yet" : "no";
       followers[follower] = { matchIndex, nextIndex, heard, mode, lost };
     }
-    const { lastIndex, commitIndex, configurations } = log;
+    const { lastIndex, lastTerm, commitIndex, configurations } = log;
     const { configuration, index } = configurations.latest;
     return {
-      ...{ id, role, term, leader, lastIndex, commitIndex, progress: followers, configuration },
+      ...{ id, role, term, leader, lastIndex, lastTerm, commitIndex, progress: followers, configuration },
       changing: index > commitIndex,
       transferTo: transfer?.to ?? null,
     };

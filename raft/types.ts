@@ -228,6 +228,7 @@ export interface RaftStatus {
   readonly term: Term;
   readonly leader: NodeId | null;
   readonly lastIndex: Index;
+  readonly lastTerm: Term;
   readonly commitIndex: Index;
   /** Leader only. */
   readonly progress: Readonly<

@@ -9,6 +9,7 @@ import type { Configuration, Entry, Index, Message, NodeId, Role, Term } from ".
 import type { Batch, Disk } from "./disk.js";
 import { equal, equalBytes } from "./equal.js";
 import { check, Violation } from "./violation.js";
+import { VoteChecks } from "./vote-checks.js";
 
 /** A node, as far as these checks have to do with it. */
 export interface Watched {
@@ -34,8 +35,7 @@ export class RaftChecks {
   readonly #onCommitted: (entry: Entry) => void;
   readonly #seen = new Map<NodeId, Seen>();
   readonly #leaders = new Map<Term, NodeId>();
-  /** `node term` → whom it voted for, for ever. */
-  readonly #votes = new Map<string, NodeId>();
+  readonly #votes = new VoteChecks();
   /** Every entry that ever existed, by index and term, with the term of the one before. */
   readonly #entries = new Map<number, { readonly before: Term; readonly data: Uint8Array }>();
   /** The last that was committed; none before the first change. */
@@ -164,12 +164,11 @@ export class RaftChecks {
     } else if (message.type === "RequestVoteResponse" && message.granted && !message.preVote) {
       const kept = currentTerm === message.term && votedFor === message.to;
       check(kept, "sent is durable", `${node.id} votes for ${message.to} in ${message.term}, on disk: ${votedFor}`);
-      this.#compareLogs(node, message);
-      this.#voted(node.id, message.term, message.to);
+      this.#votes.granted(node, message.to, message.term);
     } else if (message.type === "RequestVote" && !message.preVote) {
       const kept = currentTerm === message.term && votedFor === node.id;
       check(kept, "sent is durable", `${node.id} campaigns in ${message.term}, on disk: ${currentTerm}`);
-      this.#voted(node.id, message.term, node.id);
+      this.#votes.campaigned(node, message);
     } else if (message.type === "AppendEntriesResponse" && message.success) {
       const { matchIndex, term } = message;
       check(disk.lastIndex >= matchIndex, "sent is durable", `${node.id} has ${disk.lastIndex}, tells ${matchIndex}`);
@@ -185,6 +184,11 @@ export class RaftChecks {
           `${node.id} has ${matchIndex} of ${own}, its leader of ${theirs}`,
         );
     }
+  }
+
+  /** Called before the node sees it. */
+  delivered(node: Watched, message: Message): void {
+    if (message.type === "RequestVote" && !message.preVote) this.#votes.asked(node, message);
   }
 
   /** StateMachineSafety: called before the entry is applied. */
@@ -245,28 +249,6 @@ export class RaftChecks {
       const kept = this.committed[index]?.term;
       check(disk.term(index) === kept, "LeaderCompleteness", `${node.id} leads in ${term} without ${index} of ${kept}`);
     }
-  }
-
-  /** MoreUpToDate: nobody votes for a log that is behind the own one. */
-  #compareLogs({ id, disk }: Watched, { to, term }: { readonly to: NodeId; readonly term: Term }): void {
-    const candidate = this.#nodes.find((one) => one.id === to);
-    if (candidate?.raft?.role !== "candidate" || candidate.raft.term !== term) return;
-    const theirs = candidate.disk.lastIndex;
-    const theirTerm = candidate.disk.term(theirs) ?? 0;
-    const ownTerm = disk.term(disk.lastIndex) ?? 0;
-    const isUpToDate = theirTerm > ownTerm || (theirTerm === ownTerm && theirs >= disk.lastIndex);
-    check(
-      isUpToDate,
-      "MoreUpToDate",
-      `${id} with ${disk.lastIndex}/${ownTerm} votes for ${to} with ${theirs}/${theirTerm}`,
-    );
-  }
-
-  #voted(id: NodeId, term: Term, candidate: NodeId): void {
-    const key = `${id} ${term}`;
-    const before = this.#votes.get(key) ?? candidate;
-    check(before === candidate, "one vote per term", `${id} votes for ${before} and ${candidate} in ${term}`);
-    this.#votes.set(key, candidate);
   }
 
   #register(entries: readonly Entry[], before: Term): void {

@@ -108,6 +108,7 @@ class Simulation {
       onSent: (from, message) => this.#checks.sent(from as SimNode, message),
       onConnected: (from, to) => verdict.guard(() => this.#checks.connected(from as SimNode, to as SimNode)),
       onDelivered: (from, to, frame) => {
+        if (frame.kind === "raft") this.#checks.delivered(to as SimNode, frame.message);
         trace.note(3, from.number * 8 + to.number, loop.events);
         if (trace.isKept) trace.line(loop.nowMs, `${from.id} → ${to.id} ${describe(frame)}`);
       },
