@@ -23,12 +23,14 @@ export class VoteChecks {
     this.#asked.set(key, [...(this.#asked.get(key) ?? []), { isUpToDate, logs }]);
   }
 
-  /** What a candidate says of its log is on its disk; it votes for itself. */
-  campaigned({ id, disk }: Watched, { term, lastLogIndex, lastLogTerm }: RequestVote): void {
+  /** It votes for itself, and what it says of its log is on its disk as long as it can win. */
+  campaigned({ id, disk, raft }: Watched, { term, lastLogIndex, lastLogTerm }: RequestVote): void {
+    this.#voted(id, term, id);
+    // While term and vote were written, another leader of this term may have taken the end of its log away.
+    if (raft?.role !== "candidate" || raft.term !== term) return;
     const onDisk = disk.term(lastLogIndex);
     const isTrue = onDisk === undefined ? lastLogIndex < disk.cut.index : onDisk === lastLogTerm;
     check(isTrue, "sent is durable", `${id} campaigns with ${lastLogIndex}/${lastLogTerm}, on disk: ${onDisk}`);
-    this.#voted(id, term, id);
   }
 
   /** MoreUpToDate: nobody votes for a log that is behind the own one. */
