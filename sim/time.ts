@@ -12,7 +12,15 @@ export function timeOf(process: {
   readonly enter: (run: () => void) => void;
 }): Time {
   const { loop, clock, enter } = process;
-  const after = (ms: number, run: () => void): Event => loop.after(clock.trueDelay(ms), () => enter(run));
+  const after = (ms: number, run: () => void): Event => {
+    const event: Event = loop.after(clock.trueDelay(ms), () =>
+      enter(() => {
+        // What was due while the process was frozen may be cancelled by what was due before.
+        if (!event.cancelled) run();
+      }),
+    );
+    return event;
+  };
   return {
     wallMs: () => clock.wallMs(loop.nowMs),
     nowMs: () => clock.monotonicMs(loop.nowMs),
