@@ -1,21 +1,44 @@
 /**
  * The records on disk: LevelDB, and the files that hold the large ones.
  *
- * Boundary: the only place that knows where a record stands. Outside, a stored record is `checksum · msgpack`.
+ * Boundary: the only place that knows where a record stands. Outside, a stored record is `checksum · msgpack`. Every
+ * iterator holds a snapshot of LevelDB, and none may outlive a write: LevelDB would give out what was overwritten or deleted
+ * (docs/decisions/029-no-snapshot-outlives-a-write.md).
  */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { StoredPair } from "./archive-format.js";
-import { damaged, openLevel, type Db } from "./level-open.js";
+import { Gate } from "./gate.js";
+import { compareKeys } from "./key-order.js";
 import { checkLevelFiles } from "./level-check.js";
-import type { Stored } from "./overlay.js";
+import { cloneLevel } from "./level-clone.js";
+import { damaged, openLevel, type Db } from "./level-open.js";
+import { absent, type Stored } from "./overlay.js";
 import { appliedKey, checkRecord, decodeApplied, decodePointer, decodeRecord, StateHash } from "./store-record.js";
 import type { AppliedMark } from "./store-record.js";
-import { scan, type ScanOptions } from "./store-range.js";
+import { pageBytes, pageMax, restAfter, type Picked, type RecordIterator, type ScanOptions } from "./store-range.js";
 import { ValueFiles } from "./value-files.js";
 
-export type LevelSnapshot = ReturnType<Db["snapshot"]>;
+export type Batch = ReturnType<Db["batch"]>;
 /** A record as stored, and its checksum. */
 export type CheckedPair = readonly [key: string, stored: Buffer, sum: number];
 
+/** What is read of LevelDB at once. */
+export interface KeyRange {
+  readonly gt?: string;
+  readonly gte?: string;
+  readonly lt?: string;
+}
+
+/** A check of all records that is under way. */
+interface Scan {
+  /** Of the records up to `upTo`, as they are now. */
+  readonly hash: StateHash;
+  upTo: string;
+}
+
+/** Folder of the store for copies of LevelDB that views read; what an earlier run left there is of no use. */
+const clonesFolder = "views";
 /** Bytes of records from which on they are passed on. */
 const resolveBytes = 256 * 1024;
 
@@ -27,12 +50,20 @@ export class LevelRecords {
   readonly dir: string;
   readonly db: Db;
   readonly values: ValueFiles;
+  /** Iterators share it, a write is alone. */
+  readonly #snapshots = new Gate();
+  /** The writing of a generation is alone, whoever checks all records shares it for a page. */
+  readonly #turns = new Gate();
+  #scan: Scan | undefined;
+  readonly #clones = new Set<LevelRecords>();
+  #cloned = 0;
 
   /** @throws StorageError when the files are damaged or in use */
   static async open(
     dir: string,
     valueFileBytes?: number,
   ): Promise<{ readonly records: LevelRecords; readonly applied: AppliedMark }> {
+    await rm(join(dir, clonesFolder), { recursive: true, force: true });
     await checkLevelFiles(dir);
     const db = await openLevel(dir);
     try {
@@ -54,8 +85,8 @@ export class LevelRecords {
   }
 
   /** Undefined: there is none. @throws StorageError when it is not what was stored */
-  getSync(key: string, snapshot?: LevelSnapshot): Found | undefined {
-    const held = this.db.getSync(key, snapshot === undefined ? {} : { snapshot });
+  getSync(key: string): Found | undefined {
+    const held = this.db.getSync(key);
     if (held === undefined) return undefined;
     const { sum, place } = this.#head(key, held);
     const stored = place === undefined ? held : this.values.reader.readSync(place);
@@ -69,12 +100,13 @@ export class LevelRecords {
     return held && this.#head(key, held);
   }
 
-  /** The values of what `held` of LevelDB stands for. To be called under a pin of the values. */
-  async decode(held: readonly StoredPair[]): Promise<[key: string, value: unknown][]> {
-    const decoded: [string, unknown][] = [];
-    for await (const page of this.resolve(held))
-      for (const [key, stored] of page) decoded.push([key, decodeRecord(stored)]);
-    return decoded;
+  /** The values of a page. To be called under a pin of the values. */
+  async decode(picked: readonly Picked[]): Promise<[key: string, value: unknown][]> {
+    const held = picked.flatMap(([key, one]): StoredPair[] => ("held" in one ? [[key, one.held]] : []));
+    const decoded: unknown[] = [];
+    for await (const page of this.resolve(held)) for (const [, stored] of page) decoded.push(decodeRecord(stored));
+    let at = 0;
+    return picked.map(([key, one]) => [key, "held" in one ? decoded[at++] : one.value]);
   }
 
   /**
@@ -99,33 +131,127 @@ export class LevelRecords {
     if (page.length > 0) yield page;
   }
 
+  /** The mark of the last batch. @throws StorageError `corrupt` */
+  applied(): Promise<AppliedMark> {
+    return readApplied(this.dir, this.db);
+  }
+
+  /** @param read begins in the same step as the view of the iterator, and is to be short: writes wait for its end */
+  iterate<T>(range: KeyRange, read: (iterator: RecordIterator) => Promise<T>): Promise<T> {
+    return this.#snapshots.share(async () => {
+      const iterator = this.db.iterator({ ...range, highWaterMarkBytes: pageBytes, fillCache: false });
+      try {
+        return await read(iterator);
+      } finally {
+        await iterator.close();
+      }
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------ writing
+
+  /** The writing of one generation, from the first look at what is on disk to the end of {@link write}. */
+  writing<T>(generation: () => Promise<T>): Promise<T> {
+    return this.#turns.alone(generation);
+  }
+
+  /** Resolves when it is durable. */
+  write(batch: Batch): Promise<void> {
+    return this.#snapshots.alone(() => batch.write({ sync: true }));
+  }
+
+  /** The generation that is being written changes this record. Checksums, or {@link absent}; `keySum`: that of the key. */
+  changed(key: string, { before, after, keySum }: { before: number; after: number; keySum: number }): void {
+    const scan = this.#scan;
+    if (scan === undefined || compareKeys(key, scan.upTo) > 0) return;
+    if (before !== absent) scan.hash.remove(key, before, keySum);
+    if (after !== absent) scan.hash.add(key, after, keySum);
+  }
+
+  // ------------------------------------------------------------------------------------------------- all of them
+
   /**
    * Reads every record and compares their hash with the one recorded beside them: a record that vanished changes it.
+   * What is written meanwhile is followed. One at a time.
    * @throws StorageError `corrupt`
    */
-  async verify(options: ScanOptions): Promise<void> {
-    const found = new StateHash();
-    let recorded = new StateHash();
-    const unpin = this.values.pin();
+  async verify({ share, signal }: ScanOptions): Promise<void> {
+    const scan: Scan = { hash: new StateHash(), upTo: "" };
+    this.#scan = scan;
     try {
-      const complete = await scan(this.db.iterator({}), options, async (held) => {
-        for await (const page of this.resolve(held)) {
-          for (const [key, stored, sum] of page) {
-            if (key === appliedKey) recorded = decodeApplied(stored)?.hash ?? recorded;
-            else found.add(key, sum);
-          }
-        }
-      });
-      if (!complete || (found.digits === recorded.digits && found.records === recorded.records)) return;
+      for (let isEnd = false; !isEnd;) {
+        if (signal.aborted) return;
+        const startedMs = performance.now();
+        isEnd = await this.#scanPage(scan);
+        if (!isEnd) await restAfter(startedMs, { share, signal });
+      }
     } finally {
-      unpin();
+      this.#scan = undefined;
     }
-    const [is, should] = [found, recorded].map(({ records, digits }) => `${records} records with hash ${digits}`);
+  }
+
+  /** One page of it. @returns whether it was the last */
+  async #scanPage(scan: Scan): Promise<boolean> {
+    let unpin: (() => void) | undefined;
+    const pointers: StoredPair[] = [];
+    try {
+      const isEnd = await this.#turns.share(async () => {
+        unpin = this.values.pin();
+        const page = await this.iterate({ gt: scan.upTo }, (iterator) => iterator.nextv(pageMax));
+        for (const [key, stored] of page) {
+          const { sum, place } = this.#head(key, stored);
+          if (key !== appliedKey) scan.hash.add(key, sum);
+          if (place !== undefined) pointers.push([key, stored]);
+        }
+        scan.upTo = page.at(-1)?.[0] ?? scan.upTo;
+        if (page.length === 0) await this.#compare(scan.hash);
+        return page.length === 0;
+      });
+      for await (const page of this.resolve(pointers)) if (page.length === 0) break;
+      return isEnd;
+    } finally {
+      unpin?.();
+    }
+  }
+
+  async #compare(found: StateHash): Promise<void> {
+    const { hash } = await this.applied();
+    if (found.digits === hash.digits && found.records === hash.records) return;
+    const [is, should] = [found, hash].map(({ records, digits }) => `${records} records with hash ${digits}`);
     throw damaged(this.dir, `it holds ${is} where ${should} were stored`);
+  }
+
+  /**
+   * The records as they are on disk now, in a LevelDB of their own that nothing is written to; `unpin` keeps what they point
+   * at. To be given to {@link drop} at the end.
+   */
+  async clone(): Promise<{ readonly records: LevelRecords; readonly unpin: () => void }> {
+    const dir = join(this.dir, clonesFolder, `${++this.#cloned}`);
+    const unpin = await this.#snapshots.alone(async () => {
+      const pinned = this.values.pin();
+      await cloneLevel(this.dir, dir);
+      return pinned;
+    });
+    try {
+      const records = new LevelRecords(dir, await openLevel(dir), this.values);
+      this.#clones.add(records);
+      return { records, unpin };
+    } catch (error) {
+      unpin();
+      throw error;
+    }
+  }
+
+  /** Closes and removes a clone. */
+  async drop(clone: LevelRecords): Promise<void> {
+    if (!this.#clones.delete(clone)) return;
+    await clone.db.close();
+    await rm(clone.dir, { recursive: true, force: true });
   }
 
   async close(): Promise<void> {
     try {
+      await Promise.all([...this.#clones].map((clone) => this.drop(clone)));
       await this.db.close();
     } finally {
       this.values.close();

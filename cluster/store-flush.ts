@@ -34,7 +34,17 @@ const pendingMax = 1024 * 1024;
  * @param isUrgent much waits to be written, or the store closes: no rests are taken
  * @returns the mark as written
  */
-export async function writeGeneration(
+export function writeGeneration(
+  records: LevelRecords,
+  collector: Collector,
+  generation: Overlay,
+  mark: Omit<AppliedMark, "values">,
+  isUrgent: () => boolean,
+): Promise<AppliedMark> {
+  return records.writing(() => write(records, collector, generation, mark, isUrgent));
+}
+
+async function write(
   records: LevelRecords,
   collector: Collector,
   generation: Overlay,
@@ -49,7 +59,8 @@ export async function writeGeneration(
   for (const [key, slot] of generation.slots) {
     const before = baseOf(key, slot, records);
     const keySum = crc32(key);
-    if (before.sum !== absent) mark.hash.remove(key, before.sum, keySum);
+    const removed = before.sum;
+    if (removed !== absent) mark.hash.remove(key, removed, keySum);
     if (before.place !== undefined) values.release(key, before.place);
     slot.base = undefined;
     if (slot.value !== undefined) {
@@ -61,9 +72,10 @@ export async function writeGeneration(
       else slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
       mark.hash.add(key, sum, keySum);
       batch.put(key, slot.place === undefined ? bytes : encodePointer(key, { place: slot.place, sum }));
-    } else if (before.sum !== absent) {
+    } else if (removed !== absent) {
       batch.del(key);
     }
+    records.changed(key, { before: removed, after: slot.value === undefined ? absent : slot.sum, keySum });
     if (values.pendingBytes > pendingMax) await values.write();
     if (++count % clockEvery === 0 && performance.now() > sliceEndMs) {
       await (isUrgent() ? nextTurn() : rest(restMs));
@@ -75,7 +87,7 @@ export async function writeGeneration(
   const written = { ...mark, values: values.accounts };
   batch.put(appliedKey, encodeApplied(written));
   failpoint("store.before-flush");
-  await batch.write({ sync: true });
+  await records.write(batch);
   failpoint("store.after-flush");
   await values.removeDropped();
   return written;

@@ -1,5 +1,5 @@
 /**
- * Walks over LevelDB in key order: one page merged with dirty records, or everything.
+ * Walks over LevelDB in key order: one page merged with dirty records, and the pace of reading everything.
  */
 import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,12 +8,13 @@ import { compareKeys } from "./key-order.js";
 /** What is used of a LevelDB iterator. Its view is that of the moment it was made. */
 export interface RecordIterator {
   nextv(size: number): Promise<[string, Buffer][]>;
-  close(): Promise<void>;
 }
 
 type Page = readonly (readonly [key: string, value: unknown])[];
 
-const batchMax = 1000;
+/** One read of an iterator: at most so many records, and no more once it has so many bytes. */
+export const pageMax = 1000;
+export const pageBytes = 128 * 1024;
 
 /** Two pages in key order as one; where both have a key, `newer` counts. */
 export function mergePages(newer: Page, older: Page): Page {
@@ -29,34 +30,30 @@ export function mergePages(newer: Page, older: Page): Page {
   return [...merged, ...older.slice(at)];
 }
 
+/** A record of a page: a value that is in memory, or what LevelDB holds. */
+export type Picked = readonly [key: string, one: { readonly value: unknown } | { readonly held: Buffer }];
+
 /**
  * The first `limit` records of an iterator overlaid by `dirty`, where undefined means deleted. `dirty` reaches at least as
  * far as its own `limit`-th record that is there.
  */
-export async function readPage(
-  iterator: RecordIterator,
-  dirty: Page,
-  limit: number,
-  decode: (
-    held: readonly [key: string, held: Buffer][],
-  ) => Promise<readonly (readonly [key: string, value: unknown])[]>,
-): Promise<[key: string, value: unknown][]> {
-  const page: [string, unknown][] = [];
+export async function pickPage(iterator: RecordIterator, dirty: Page, limit: number): Promise<Picked[]> {
+  const page: Picked[] = [];
   const add = (key: string, value: unknown) => {
-    if (value !== undefined && page.length < limit) page.push([key, value]);
+    if (value !== undefined && page.length < limit) page.push([key, { value }]);
   };
   let at = 0;
   while (page.length < limit) {
-    const held = await iterator.nextv(Math.min(batchMax, limit - page.length));
+    const held = await iterator.nextv(Math.min(pageMax, limit - page.length));
     if (held.length === 0) break;
-    for (const [key, value] of await decode(held)) {
+    for (const [key, stored] of held) {
       let next = dirty[at];
       for (; next !== undefined && compareKeys(next[0], key) < 0; next = dirty[++at]) add(next[0], next[1]);
       if (next?.[0] === key) {
         add(key, next[1]);
         at++;
-      } else {
-        add(key, value);
+      } else if (page.length < limit) {
+        page.push([key, { held: stored }]);
       }
     }
   }
@@ -71,30 +68,10 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * Visits every record.
- * @returns false if it was stopped before the end
- */
-export async function scan(
-  iterator: RecordIterator,
-  { share, signal }: ScanOptions,
-  visit: (records: readonly [key: string, held: Buffer][]) => Promise<void>,
-): Promise<boolean> {
-  try {
-    for (;;) {
-      const startedMs = performance.now();
-      if (signal.aborted) return false;
-      const records = await iterator.nextv(batchMax);
-      if (records.length === 0) return !signal.aborted;
-      await visit(records);
-      if (share < 1) await rest(((performance.now() - startedMs) * (1 - share)) / share, signal);
-    }
-  } finally {
-    await iterator.close();
-  }
-}
-
-/** Does not keep the process alive. */
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
+/** After work that began at `startedMs` of the monotonic clock, so long that it has no more than its share. */
+export async function restAfter(startedMs: number, { share, signal }: ScanOptions): Promise<void> {
+  if (share >= 1 || signal.aborted) return;
+  const ms = ((performance.now() - startedMs) * (1 - share)) / share;
+  // Does not keep the process alive.
   await pause(ms, undefined, { ref: false, signal }).catch(() => undefined);
 }

@@ -1,37 +1,54 @@
 /**
- * The records of LevelDB at one index: a LevelDB snapshot, read page by page beside everything else.
+ * The records of LevelDB at one index: a clone of its files, read page by page beside everything else.
  *
- * The mark that LevelDB holds in the same snapshot says which index that is, so it is exact whatever is written meanwhile.
+ * The mark that the clone holds says which index that is, so it is exact whatever is written meanwhile.
  * What is read is checked record by record, and, if it is read from the start, against the hash of all: a damaged store is
  * not passed on.
  */
 import { damaged } from "./level-open.js";
-import type { CheckedPair, LevelRecords, LevelSnapshot } from "./level-records.js";
-import { appliedKey, decodeApplied, StateHash, type AppliedMark } from "./store-record.js";
+import type { CheckedPair, LevelRecords } from "./level-records.js";
+import { pageBytes } from "./store-range.js";
+import { appliedKey, StateHash, type AppliedMark } from "./store-record.js";
 import type { ReadView } from "./types.js";
 
 type StoredPage = readonly (readonly [key: string, stored: Buffer])[];
 
-/** One read of the iterator: at most so many records, and no more once it has so many bytes. They are checked in one go. */
-const pageRecordsMax = 250;
-const pageBytes = 128 * 1024;
+/** One read of the iterator: they are checked in one go. */
+const pageMax = 250;
 
 export class LevelView implements ReadView {
-  readonly #records: LevelRecords;
+  readonly #from: LevelRecords;
+  readonly #clone: LevelRecords;
   /** Keeps the files of values that its pointers lead to. */
   readonly #unpin: () => void;
-  readonly #snapshot: LevelSnapshot;
   readonly #fail: (error: unknown) => Error;
   readonly #mark: AppliedMark;
   #closed = false;
 
-  /** @param fail what becomes of an error of LevelDB, or of damage that is found; returns what is to be thrown */
-  constructor(records: LevelRecords, fail: (error: unknown) => Error) {
-    this.#records = records;
-    this.#fail = fail;
-    this.#unpin = records.values.pin();
-    this.#snapshot = records.db.snapshot();
-    this.#mark = this.#guarded(() => this.#readMark());
+  /**
+   * @param fail what becomes of an error of LevelDB, or of damage that is found; returns what is to be thrown
+   * @throws Error when there is no room for it, or the store is closed; that is no failure of the store
+   */
+  static async open(records: LevelRecords, fail: (error: unknown) => Error): Promise<LevelView> {
+    const { records: clone, unpin } = await records.clone();
+    try {
+      return new LevelView(records, { clone, mark: await clone.applied(), unpin, fail });
+    } catch (error) {
+      unpin();
+      await records.drop(clone);
+      throw error;
+    }
+  }
+
+  private constructor(
+    from: LevelRecords,
+    parts: { clone: LevelRecords; mark: AppliedMark; unpin: () => void; fail: (error: unknown) => Error },
+  ) {
+    this.#from = from;
+    this.#clone = parts.clone;
+    this.#mark = parts.mark;
+    this.#unpin = parts.unpin;
+    this.#fail = parts.fail;
   }
 
   get index(): number {
@@ -51,16 +68,17 @@ export class LevelView implements ReadView {
   }
 
   get(key: string): unknown {
-    return this.#guarded(() => this.#records.getSync(key, this.#snapshot)?.value);
+    return this.#guarded(() => this.#clone.getSync(key)?.value);
   }
 
   async *pages(after: string): AsyncGenerator<StoredPage> {
     const found = new StateHash();
-    const options = { gt: after, snapshot: this.#snapshot, highWaterMarkBytes: pageBytes, fillCache: false };
-    const iterator = this.#guarded(() => this.#records.db.iterator(options));
+    const options = { gt: after, highWaterMarkBytes: pageBytes, fillCache: false };
+    // Nothing is written to the clone, so this may take as long as it takes.
+    const iterator = this.#guarded(() => this.#clone.db.iterator(options));
     try {
       while (!this.#closed) {
-        const read = await iterator.nextv(pageRecordsMax).catch((error: unknown) => {
+        const read = await iterator.nextv(pageMax).catch((error: unknown) => {
           throw this.#failed(error);
         });
         if (read.length === 0) break;
@@ -76,28 +94,18 @@ export class LevelView implements ReadView {
     if (this.#closed) throw this.#failed(undefined);
     const isWhole = found.records === this.records && found.digits === this.hash;
     if (after !== "" || isWhole) return;
-    throw this.#failed(
-      damaged(this.#records.dir, `it holds ${found.records} records where ${this.records} were stored`),
-    );
+    throw this.#failed(damaged(this.#from.dir, `it holds ${found.records} records where ${this.records} were stored`));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#unpin();
-    await this.#snapshot.close();
-  }
-
-  #readMark(): AppliedMark {
-    const stored = this.#records.db.getSync(appliedKey, { snapshot: this.#snapshot });
-    if (stored === undefined) return { index: 0, term: 0, hash: new StateHash(), values: [], closed: true };
-    const mark = decodeApplied(stored);
-    if (mark === undefined) throw damaged(this.#records.dir, "the applied index is not what was stored");
-    return mark;
+    await this.#from.drop(this.#clone);
   }
 
   async *#resolved(held: StoredPage): AsyncGenerator<readonly CheckedPair[]> {
     try {
-      yield* this.#records.resolve(held);
+      yield* this.#clone.resolve(held);
     } catch (error) {
       throw this.#failed(error);
     }

@@ -14,7 +14,7 @@ import { failureOf, fileBytes } from "./level-open.js";
 import { LevelRecords } from "./level-records.js";
 import { estimateBytes, missing, nothingStored, Overlay, storedOf, type Slot } from "./overlay.js";
 import { writeGeneration } from "./store-flush.js";
-import { mergePages, readPage } from "./store-range.js";
+import { mergePages, pickPage } from "./store-range.js";
 import type { AppliedMark } from "./store-record.js";
 import { LevelView } from "./store-view.js";
 import type { ReadView, Store } from "./types.js";
@@ -143,26 +143,23 @@ export class LevelStore implements Store {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async range(options: {
-    readonly gte: string;
-    readonly lt: string;
-    readonly limit: number;
-  }): Promise<[string, unknown][]> {
+  async range({ gte, lt, limit }: Parameters<Store["range"]>[0]): Promise<[string, unknown][]> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { gte, lt, limit } = options;
-    // Both overlays and the iterator's view are taken before anything else can be applied.
-    const newer = this.#active.page(gte, lt, limit);
-    // Each of them may hide one of the older ones.
-    const dirty = mergePages(newer, this.#frozen?.page(gte, lt, limit + newer.length) ?? []);
-    const unpin = this.#records.values.pin();
-    const iterator = this.#records.db.iterator({ gte, lt });
+    let unpin: (() => void) | undefined;
     try {
-      return await readPage(iterator, dirty, limit, (held) => this.#records.decode(held));
+      const picked = await this.#records.iterate({ gte, lt }, (iterator) => {
+        // Both overlays and the iterator's view are taken before anything else can be applied.
+        unpin = this.#records.values.pin();
+        const newer = this.#active.page(gte, lt, limit);
+        // Each of them may hide one of the older ones.
+        const dirty = mergePages(newer, this.#frozen?.page(gte, lt, limit + newer.length) ?? []);
+        return pickPage(iterator, dirty, limit);
+      });
+      return await this.#records.decode(picked);
     } catch (error) {
       throw this.#fail(error);
     } finally {
-      unpin();
-      await iterator.close();
+      unpin?.();
     }
   }
 
@@ -179,7 +176,7 @@ export class LevelStore implements Store {
     await this.flush();
     // What was open when the store was closed breaks off; that is no failure of the store.
     const { signal } = this.#stop;
-    return new LevelView(this.#records, (error) => (signal.aborted ? new Error("closed") : this.#fail(error)));
+    return LevelView.open(this.#records, (error) => (signal.aborted ? new Error("closed") : this.#fail(error)));
   }
 
   /**
