@@ -7,6 +7,7 @@
  */
 import { damaged } from "./level-open.js";
 import type { CheckedPair, LevelRecords } from "./level-records.js";
+import { StorageError } from "./storage-error.js";
 import { pageBytes } from "./store-range.js";
 import { appliedKey, StateHash, type AppliedMark } from "./store-record.js";
 import type { ReadView } from "./types.js";
@@ -30,13 +31,16 @@ export class LevelView implements ReadView {
    * @throws Error when there is no room for it, or the store is closed; that is no failure of the store
    */
   static async open(records: LevelRecords, fail: (error: unknown) => Error): Promise<LevelView> {
-    const { records: clone, unpin } = await records.clone();
+    let cloned: Awaited<ReturnType<LevelRecords["clone"]>> | undefined;
     try {
+      cloned = await records.clone();
+      const { records: clone, unpin } = cloned;
       return new LevelView(records, { clone, mark: await clone.applied(), unpin, fail });
     } catch (error) {
-      unpin();
-      await records.drop(clone);
-      throw error;
+      cloned?.unpin();
+      if (cloned !== undefined) await records.drop(cloned.records);
+      // What is damaged in the clone is so in the store.
+      throw error instanceof StorageError && error.kind === "corrupt" ? fail(error) : error;
     }
   }
 
