@@ -16,7 +16,7 @@ import { damaged, openLevel, type Db } from "./level-open.js";
 import { absent, type Stored } from "./overlay.js";
 import { appliedKey, checkRecord, decodeApplied, decodePointer, decodeRecord, StateHash } from "./store-record.js";
 import type { AppliedMark } from "./store-record.js";
-import { pageBytes, pageMax, restAfter, type Picked, type RecordIterator, type ScanOptions } from "./store-range.js";
+import { pageBytes, pageMax, restFor, type Picked, type RecordIterator, type ScanOptions } from "./store-range.js";
 import { ValueFiles } from "./value-files.js";
 
 export type Batch = ReturnType<Db["batch"]>;
@@ -35,6 +35,7 @@ interface Scan {
   /** Of the records up to `upTo`, as they are now. */
   readonly hash: StateHash;
   upTo: string;
+  isOver: boolean;
 }
 
 /** Folder of the store for copies of LevelDB that views read; what an earlier run left there is of no use. */
@@ -176,41 +177,43 @@ export class LevelRecords {
    * @throws StorageError `corrupt`
    */
   async verify({ share, signal }: ScanOptions): Promise<void> {
-    const scan: Scan = { hash: new StateHash(), upTo: "" };
+    const scan: Scan = { hash: new StateHash(), upTo: "", isOver: false };
     this.#scan = scan;
     try {
-      for (let isEnd = false; !isEnd;) {
-        if (signal.aborted) return;
-        const startedMs = performance.now();
-        isEnd = await this.#scanPage(scan);
-        if (!isEnd) await restAfter(startedMs, { share, signal });
+      while (!scan.isOver && !signal.aborted) {
+        const busyMs = await this.#scanPage(scan);
+        if (!scan.isOver) await restFor(busyMs, { share, signal });
       }
     } finally {
       this.#scan = undefined;
     }
   }
 
-  /** One page of it. @returns whether it was the last */
-  async #scanPage(scan: Scan): Promise<boolean> {
-    let unpin: (() => void) | undefined;
+  /** One page of it. @returns ms that it took, without waiting for its turn */
+  async #scanPage(scan: Scan): Promise<number> {
+    let unpin = (): void => undefined;
+    let startedMs = NaN;
     const pointers: StoredPair[] = [];
     try {
-      const isEnd = await this.#turns.share(async () => {
+      await this.#turns.share(async () => {
         unpin = this.values.pin();
-        const page = await this.iterate({ gt: scan.upTo }, (iterator) => iterator.nextv(pageMax));
+        const page = await this.iterate({ gt: scan.upTo }, (iterator) => {
+          startedMs = performance.now();
+          return iterator.nextv(pageMax);
+        });
         for (const [key, stored] of page) {
           const { sum, place } = this.#head(key, stored);
           if (key !== appliedKey) scan.hash.add(key, sum);
           if (place !== undefined) pointers.push([key, stored]);
         }
         scan.upTo = page.at(-1)?.[0] ?? scan.upTo;
-        if (page.length === 0) await this.#compare(scan.hash);
-        return page.length === 0;
+        scan.isOver = page.length === 0;
+        if (scan.isOver) await this.#compare(scan.hash);
       });
       for await (const page of this.resolve(pointers)) if (page.length === 0) break;
-      return isEnd;
+      return performance.now() - startedMs;
     } finally {
-      unpin?.();
+      unpin();
     }
   }
 
@@ -227,17 +230,18 @@ export class LevelRecords {
    */
   async clone(): Promise<{ readonly records: LevelRecords; readonly unpin: () => void }> {
     const dir = join(this.dir, clonesFolder, `${++this.#cloned}`);
-    const unpin = await this.#snapshots.alone(async () => {
-      const pinned = this.values.pin();
-      await cloneLevel(this.dir, dir);
-      return pinned;
-    });
+    let unpin = (): void => undefined;
     try {
+      await this.#snapshots.alone(() => {
+        unpin = this.values.pin();
+        return cloneLevel(this.dir, dir);
+      });
       const records = new LevelRecords(dir, await openLevel(dir), this.values);
       this.#clones.add(records);
       return { records, unpin };
     } catch (error) {
       unpin();
+      await rm(dir, { recursive: true, force: true });
       throw error;
     }
   }
@@ -275,7 +279,7 @@ export class LevelRecords {
 }
 
 async function readApplied(dir: string, db: Db): Promise<AppliedMark> {
-  const stored = await db.get(appliedKey);
+  const stored = db.getSync(appliedKey);
   if (stored === undefined) {
     const [first] = await db.keys({ limit: 1 }).all();
     if (first !== undefined) throw damaged(dir, "it holds records, but not the index they were applied at");

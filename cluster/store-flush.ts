@@ -59,8 +59,7 @@ async function write(
   for (const [key, slot] of generation.slots) {
     const before = baseOf(key, slot, records);
     const keySum = crc32(key);
-    const removed = before.sum;
-    if (removed !== absent) mark.hash.remove(key, removed, keySum);
+    if (before.sum !== absent) mark.hash.remove(key, before.sum, keySum);
     if (before.place !== undefined) values.release(key, before.place);
     slot.base = undefined;
     if (slot.value !== undefined) {
@@ -72,10 +71,10 @@ async function write(
       else slot.place = bytes.length < largeBytes ? undefined : values.append(key, bytes);
       mark.hash.add(key, sum, keySum);
       batch.put(key, slot.place === undefined ? bytes : encodePointer(key, { place: slot.place, sum }));
-    } else if (removed !== absent) {
+    } else if (before.sum !== absent) {
       batch.del(key);
     }
-    records.changed(key, { before: removed, after: slot.value === undefined ? absent : slot.sum, keySum });
+    records.changed(key, { before: before.sum, after: slot.value === undefined ? absent : slot.sum, keySum });
     if (values.pendingBytes > pendingMax) await values.write();
     if (++count % clockEvery === 0 && performance.now() > sliceEndMs) {
       await (isUrgent() ? nextTurn() : rest(restMs));

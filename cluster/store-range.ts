@@ -1,7 +1,6 @@
 /**
  * Walks over LevelDB in key order: one page merged with dirty records, and the pace of reading everything.
  */
-import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { compareKeys } from "./key-order.js";
 
@@ -68,10 +67,10 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
 }
 
-/** After work that began at `startedMs` of the monotonic clock, so long that it has no more than its share. */
-export async function restAfter(startedMs: number, { share, signal }: ScanOptions): Promise<void> {
+/** After work of `busyMs`, so long that it has no more than its share. */
+export async function restFor(busyMs: number, { share, signal }: ScanOptions): Promise<void> {
   if (share >= 1 || signal.aborted) return;
-  const ms = ((performance.now() - startedMs) * (1 - share)) / share;
+  const ms = (busyMs * (1 - share)) / share;
   // Does not keep the process alive.
   await pause(ms, undefined, { ref: false, signal }).catch(() => undefined);
 }

@@ -145,7 +145,7 @@ export class LevelStore implements Store {
 
   async range({ gte, lt, limit }: Parameters<Store["range"]>[0]): Promise<[string, unknown][]> {
     if (this.#failure !== undefined) throw this.#failure;
-    let unpin: (() => void) | undefined;
+    let unpin = (): void => undefined;
     try {
       const picked = await this.#records.iterate({ gte, lt }, (iterator) => {
         // Both overlays and the iterator's view are taken before anything else can be applied.
@@ -159,7 +159,7 @@ export class LevelStore implements Store {
     } catch (error) {
       throw this.#fail(error);
     } finally {
-      unpin?.();
+      unpin();
     }
   }
 
