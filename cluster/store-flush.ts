@@ -30,21 +30,12 @@ const clockEvery = 8;
 const pendingMax = 1024 * 1024;
 
 /**
- * `mark.hash` is that of the records as they are on disk; it is brought up to date on the way.
+ * To be called within `records.writing`. `mark.hash` is that of the records as they are on disk; it is brought up to date
+ * on the way.
  * @param isUrgent much waits to be written, or the store closes: no rests are taken
  * @returns the mark as written
  */
-export function writeGeneration(
-  records: LevelRecords,
-  collector: Collector,
-  generation: Overlay,
-  mark: Omit<AppliedMark, "values">,
-  isUrgent: () => boolean,
-): Promise<AppliedMark> {
-  return records.writing(() => write(records, collector, generation, mark, isUrgent));
-}
-
-async function write(
+export async function writeGeneration(
   records: LevelRecords,
   collector: Collector,
   generation: Overlay,

@@ -271,7 +271,9 @@ export class LevelStore implements Store {
     const isUrgent = () =>
       generation.bytes + this.#active.bytes > this.#overlayBytesMax / 2 || this.#stop.signal.aborted;
     try {
-      this.#flushed = await writeGeneration(this.#records, this.#collector, generation, mark, isUrgent);
+      this.#flushed = await this.#records.writing(() =>
+        writeGeneration(this.#records, this.#collector, generation, mark, isUrgent),
+      );
     } catch (error) {
       throw this.#fail(error);
     }
