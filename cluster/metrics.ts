@@ -129,7 +129,7 @@ function buildMetrics(registers: Registry[], source: Gauges): Metrics {
     ),
     applyCpuSeconds: histogram(
       "slct_apply_cpu_seconds",
-      "CPU of one step of applying: what is missing to slct_apply_seconds is waiting for a core",
+      "CPU of one step of applying, at most: what is missing to slct_apply_seconds was waiting, for a core or the disk",
       stepBuckets,
     ),
     silenceSeconds: histogram(
