@@ -3,17 +3,17 @@
  * next opening ends where the first one would have. Reliability 31, L6–L8, L10.
  */
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockName } from "../../cluster/directory.js";
 import { SegmentLog } from "../../cluster/log.js";
 import { LevelIncoming } from "../../cluster/snapshot-incoming.js";
 import { installSteps, intendedInstall, intendInstall } from "../../cluster/snapshot-install.js";
 import { StorageError } from "../../cluster/storage-error.js";
 import { openStore, reportDamage } from "../../cluster/store-repair.js";
 import { encodeRecord, StateHash } from "../../cluster/store-record.js";
+import { copyAsCrashed } from "./crash-copy.js";
 import { entriesOf } from "../contract/log-reader.js";
 
 let root: string;
@@ -81,21 +81,10 @@ async function arrived(name: string, { index, term }: { index: number; term: num
   return dir;
 }
 
-const triesMax = 10;
-
-/** As a crash leaves it. */
-async function crashed(dir: string): Promise<string> {
-  const filter = (path: string) => ![lockName, "LOCK"].includes(basename(path));
-  for (let tries = 1; ; tries++) {
-    const copy = join(root, `crash${++copies}`);
-    try {
-      await cp(dir, copy, { recursive: true, filter });
-      return copy;
-    } catch (error) {
-      // A file that is made ahead of need got its name while the others were copied: that is no moment in time.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || tries === triesMax) throw error;
-    }
-  }
+function crashed(dir: string): string {
+  const copy = join(root, `crash${++copies}`);
+  copyAsCrashed(dir, copy);
+  return copy;
 }
 
 const cases = [
@@ -113,19 +102,19 @@ describe("installing", () => {
     const expected = { applied: at.index, value: "new", needsSnapshot: false, log, term: 6 };
     const dir = await arrived("node", at);
     intendInstall(dir, at);
-    const images = [await crashed(dir)];
+    const images = [crashed(dir)];
     // The process ends after each step, and the next one begins with all of them.
     const log1 = await openLog(dir);
     const names: string[] = [];
     for await (const step of installSteps(dir, at, log1)) {
       names.push(step);
-      images.push(await crashed(dir));
+      images.push(crashed(dir));
     }
     await log1.close();
     expect(names).toEqual(["log", "aside", "in place", "removed"]);
     images.push(dir);
     for (const image of images) {
-      const twice = await crashed(image);
+      const twice = crashed(image);
       const partial = await openLog(twice);
       for await (const step of installSteps(twice, at, partial)) if (step === "aside") break;
       await partial.close();
@@ -224,7 +213,7 @@ describe("records that are damaged", () => {
     await store.close();
     await log.close();
     reportDamage(dir, new StorageError("corrupt", "a record is not what was stored", { file: dir }));
-    const copies = [dir, await crashed(dir)];
+    const copies = [dir, crashed(dir)];
     // A crash before the marker is removed: they are aside already.
     await rename(join(copies[1] ?? "", "store"), join(copies[1] ?? "", "store.damaged"));
     for (const one of copies) {

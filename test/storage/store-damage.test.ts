@@ -2,12 +2,12 @@
  * Damage to LevelDB's files: LevelDB itself may say nothing (reliability 0.2). Each read gives the right value or an error;
  * a record that silently vanished is found when all are checked; the applied index is one that was written.
  */
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lockName } from "../../cluster/directory.js";
 import { LevelStore } from "../../cluster/store.js";
+import { copyAsCrashed } from "./crash-copy.js";
 import { Random } from "./random.js";
 
 type Model = ReadonlyMap<string, Buffer>;
@@ -18,11 +18,6 @@ const models = new Map<number, Model>([[0, new Map()]]);
 const batches = 40;
 const recordsMax = 400;
 let copies = 0;
-
-/** As a crash leaves it: LevelDB's lock file must not be touched while the store is open. */
-async function copyTo(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, filter: (path) => ![lockName, "LOCK"].includes(basename(path)) });
-}
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "slct-damage-"));
@@ -52,7 +47,7 @@ beforeAll(async () => {
   // Opening moves what was written so far into a table; the second half stays in LevelDB's log. Most of the table counts.
   const second = await open();
   for (let index = batches + 1; index <= 2 * batches; index++) await write(second, index, recordsMax / 4);
-  await copyTo(dir, join(root, "crashed"));
+  copyAsCrashed(dir, join(root, "crashed"));
   await second.close();
 });
 afterAll(() => rm(root, { recursive: true }));
@@ -109,7 +104,7 @@ async function examine(dir: string, what: string): Promise<{ verdict: Verdict; m
 
 async function damagedCopy(change: (dir: string) => Promise<void>): Promise<string> {
   const dir = join(root, `copy${++copies}`);
-  await copyTo(join(root, "crashed"), dir);
+  copyAsCrashed(join(root, "crashed"), dir);
   await change(dir);
   return dir;
 }

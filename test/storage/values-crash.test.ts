@@ -2,15 +2,15 @@
  * Large records beside LevelDB when something goes on meanwhile, or goes wrong. docs/decisions/010-large-records.md.
  */
 import { appendFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { cpSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockName, makeDirectory } from "../../cluster/directory.js";
+import { makeDirectory } from "../../cluster/directory.js";
 import { armFailpoints, type Site } from "../../cluster/failpoint.js";
 import { LevelRecords } from "../../cluster/level-records.js";
 import { appliedKey, encodeRecord, StateHash } from "../../cluster/store-record.js";
 import { LevelStore } from "../../cluster/store.js";
+import { copyAsCrashed } from "./crash-copy.js";
 import { Random } from "./random.js";
 
 const MiB = 1024 * 1024;
@@ -42,12 +42,6 @@ function put(store: LevelStore, keys: readonly string[], value: (at: number) => 
   for (const [at, key] of keys.entries()) store.put(key, value(at));
   store.advance(store.appliedIndex + 1, 1);
   return store.flush();
-}
-
-/** As a crash would leave it. */
-function copyStore(from: string, to: string): void {
-  const filter = (path: string): boolean => ![lockName, "LOCK"].includes(basename(path));
-  cpSync(dirOf(from), dirOf(to), { recursive: true, filter });
 }
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, n) => `k${n}`);
@@ -116,7 +110,7 @@ describe("a crash", () => {
   test("leaves no bytes behind that nobody counts", async () => {
     const store = await openStore();
     await put(store, ["a"], () => Buffer.alloc(5000, 1));
-    copyStore("store", "crashed");
+    copyAsCrashed(dirOf("store"), dirOf("crashed"));
     await store.close();
     const file = join(valuesOf("crashed"), "00000001.values");
     const { size } = await stat(file);
@@ -143,7 +137,7 @@ describe("a crash", () => {
       armFailpoints((site) => {
         if (site !== crashSite) return;
         armFailpoints(undefined);
-        copyStore(from, to);
+        copyAsCrashed(dirOf(from), dirOf(to));
       });
       const some = keys.filter(() => random.below(2) === 0);
       await put(store, some, () => value(round, random.below(100)));

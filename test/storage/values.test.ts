@@ -1,16 +1,16 @@
 /**
  * Large records: beside LevelDB, moved when half of their file is dead. docs/decisions/010-large-records.md.
  */
-import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockName } from "../../cluster/directory.js";
 import { LevelRecords } from "../../cluster/level-records.js";
 import { decodeRecord, encodeBytesHead, encodeRecord, largeBytes, StateHash } from "../../cluster/store-record.js";
 import { LevelStore } from "../../cluster/store.js";
 import type { StorageError } from "../../cluster/storage-error.js";
 import { frameBytes, frameHead } from "../../cluster/value-frame.js";
+import { copyAsCrashed } from "./crash-copy.js";
 import { Random } from "./random.js";
 
 const fileBytes = 32 * 1024;
@@ -29,12 +29,6 @@ function openStore(
   onError = (error: unknown): void => expect.fail(String(error)),
 ): Promise<LevelStore> {
   return LevelStore.open({ dir: dirOf(name), overlayBytesMax: 16 * 1024, valueFileBytes: fileBytes, onError });
-}
-
-/** As a crash would leave it. */
-function copyStore(from: string, to: string): Promise<void> {
-  const filter = (path: string): boolean => ![lockName, "LOCK"].includes(basename(path));
-  return cp(dirOf(from), dirOf(to), { recursive: true, filter });
 }
 
 async function write(store: LevelStore, records: Readonly<Record<string, Buffer | undefined>>): Promise<void> {
@@ -98,7 +92,7 @@ describe("a large record", () => {
   test("that the batch of its pointer did not follow is forgotten", async () => {
     const store = await openStore();
     await write(store, { a: Buffer.alloc(5000, 1) });
-    await copyStore("store", "crashed");
+    copyAsCrashed(dirOf("store"), dirOf("crashed"));
     await store.close();
     await appendFile(join(valuesOf("crashed"), "00000001.values"), Buffer.alloc(3000, 9));
     await writeFile(join(valuesOf("crashed"), "00000002.values"), Buffer.alloc(3000, 9));
@@ -125,7 +119,7 @@ describe("collecting", () => {
       return { name, store: await openStore(name) };
     }
     const copy = `${name}x`;
-    await copyStore(name, copy);
+    copyAsCrashed(dirOf(name), dirOf(copy));
     await store.close();
     return { name: copy, store: await openStore(copy) };
   }
