@@ -30,17 +30,18 @@ export function failureOf(dir: string, error: unknown): Error {
   return storageErrorOf(error, what, { file: dir });
 }
 
-/** Bytes of all files in `dir`. */
-export async function fileBytes(dir: string): Promise<number> {
-  // Compaction removes files meanwhile.
-  const sizeOf = (name: string) =>
-    stat(join(dir, name)).then(
-      // A table that a view has linked is found twice.
-      ({ size, nlink }) => size / nlink,
-      () => 0,
-    );
-  const sizes = await Promise.all((await readdir(dir, { recursive: true })).map(sizeOf));
-  return sizes.reduce((sum, size) => sum + size, 0);
+/** Bytes of a file, or of all files below a directory; 0 for what is gone: merges remove tables meanwhile, views their directories. */
+export async function fileBytes(path: string): Promise<number> {
+  try {
+    const found = await stat(path);
+    // A table that a view has linked is found twice.
+    if (!found.isDirectory()) return found.size / found.nlink;
+    const sizes = await Promise.all((await readdir(path)).map((name) => fileBytes(join(path, name))));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw error;
+  }
 }
 
 /** @throws StorageError when the files are damaged or in use */

@@ -147,3 +147,21 @@ test("L11 a record that is not what was stored ends the store, and is not given 
   expect(() => store.get("k1")).toThrow("Corruption");
   await store.close();
 });
+
+test("the store's size is measured while views come and go", async () => {
+  const store = await openStore();
+  for (let n = 0; n < 20; n++) applyNext(store);
+  let isOver = false;
+  const comeAndGo = async () => {
+    while (!isOver) await (await store.readView()).close();
+  };
+  const gone = comeAndGo();
+  for (let round = 0; round < 500; round++) expect(await store.sizeBytes()).toBeGreaterThan(0);
+  isOver = true;
+  await gone;
+  await store.close();
+  expect(await store.sizeBytes()).toBeGreaterThan(0);
+  await rm(join(root, "store"), { recursive: true });
+  expect(await store.sizeBytes()).toBe(0);
+  expect(errors).toEqual([]);
+});
