@@ -54,6 +54,7 @@ export class ChaosCluster {
   readonly dir: string;
   readonly #options: ChaosClusterOptions;
   readonly #seats = new Map<string, Seat>();
+  #named = 0;
   #ownEnds: OwnEnd[] = [];
   /** As seen last. */
   #led = "";
@@ -270,7 +271,7 @@ export class ChaosCluster {
   }
 
   async #seatNext(also: { joined?: true } = {}): Promise<ClusterMember> {
-    const id = `n${this.#seats.size + 1}`;
+    const id = `n${++this.#named}`;
     const found = await this.#options.network.place(id);
     const place = { ...found, member: { ...found.member, ...also } };
     this.#seats.set(id, { place, process: undefined, end: undefined, repairs: 0, stopped: false, isGone: false });

@@ -13,24 +13,40 @@ const requestMs = 15_000;
 const changeMsMax = 240_000;
 const transferMsMax = 20_000;
 
-/** Lets one more node in and waits until it votes. @returns its id */
-export async function grow(cluster: ChaosCluster): Promise<string> {
+/** What became of a node that was let in; as words for the record of the run. */
+export interface Grown {
+  readonly id: string;
+  readonly outcome: "votes" | "was taken out again";
+}
+
+/** Lets one more node in and waits until it votes, or until another change takes it out. */
+export async function grow(cluster: ChaosCluster): Promise<Grown> {
   const member = await cluster.seatJoining();
   const { id, host = loopback, peerPort } = member;
+  const isGone = () => !cluster.ids.includes(id);
   cluster.launch(id);
-  await ask(cluster, "POST", "/cluster/members", { ID: id, Peer: `${host}:${peerPort}`, API: apiOf(member) });
+  const body = { ID: id, Peer: `${host}:${peerPort}`, API: apiOf(member) };
+  await repeated(`${id} to be let in`, async () => isGone() || ask(cluster, "POST", "/cluster/members", body));
   // Whatever else goes on may end it.
   await repeated(`${id} to vote`, async () => {
     cluster.launch(id);
-    return (await cluster.status(id))?.Voter === true;
+    return isGone() || (await cluster.status(id))?.Voter === true;
   });
-  return id;
+  if (!isGone()) return { id, outcome: "votes" };
+  // It may have been let in after it was taken out.
+  await removeMember(cluster, id);
+  return { id, outcome: "was taken out again" };
 }
 
 /** Takes the node out for good, whether it runs or not. */
 export async function evict(cluster: ChaosCluster, id: string): Promise<void> {
-  await ask(cluster, "DELETE", `/cluster/members/${id}`);
+  await removeMember(cluster, id);
   await cluster.retire(id);
+}
+
+async function removeMember(cluster: ChaosCluster, id: string): Promise<void> {
+  const path = `/cluster/members/${id}`;
+  await repeated(`DELETE ${path}`, () => ask(cluster, "DELETE", path));
 }
 
 /** @returns whether it worked: the other may be down, or behind */
@@ -46,15 +62,13 @@ export async function handOver(cluster: ChaosCluster, to: string): Promise<boole
   return false;
 }
 
-/** All three may be repeated: what is done already succeeds. */
-async function ask(cluster: ChaosCluster, method: string, path: string, body?: object): Promise<void> {
-  await repeated(`${method} ${path}`, async () => {
-    for (const api of cluster.directApis()) {
-      const status = await request(`${api}${path}`, method, body);
-      if (status !== undefined && (status < 300 || (method === "DELETE" && status === 404))) return true;
-    }
-    return false;
-  });
+/** All three may be repeated: what is done already succeeds. @returns whether a node did it */
+async function ask(cluster: ChaosCluster, method: string, path: string, body?: object): Promise<boolean> {
+  for (const api of cluster.directApis()) {
+    const status = await request(`${api}${path}`, method, body);
+    if (status !== undefined && (status < 300 || (method === "DELETE" && status === 404))) return true;
+  }
+  return false;
 }
 
 /** @throws Error when it is not done in four minutes */

@@ -91,7 +91,8 @@ async function damage(scene: Scene, part: "log" | "store", change: (file: string
     note(`${id} ${end === undefined ? "came up" : `refused: ${end}, ${cluster.lastWords(id)}`}`);
     if (end === undefined || part === "store" || !cluster.ids.includes(id)) return cluster.launch(id);
     await evict(cluster, id);
-    note(`${await grow(cluster)} votes in its place`);
+    const { id: added, outcome } = await grow(cluster);
+    note(`${added} ${outcome}, in its place`);
   };
 }
 

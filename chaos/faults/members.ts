@@ -20,8 +20,8 @@ function underWay(work: Promise<unknown>): Undo {
 /** One more, then one less: `leaver` is asked when the new one votes, and told who that is. */
 async function swap(scene: Scene, leaver: (added: string) => Promise<string>): Promise<void> {
   const { cluster, note } = scene;
-  const id = await grow(cluster);
-  note(`${id} votes`);
+  const { id, outcome } = await grow(cluster);
+  note(`${id} ${outcome}`);
   const leaving = await leaver(id);
   await evict(cluster, leaving);
   note(`${leaving} is removed`);
@@ -68,7 +68,8 @@ export const wipe: Fault = {
     note(`${id} lost its disk`);
     return async () => {
       await evict(cluster, id);
-      note(`${await grow(cluster)} votes in its place`);
+      const { id: added, outcome } = await grow(cluster);
+      note(`${added} ${outcome}, in its place`);
     };
   },
 };
