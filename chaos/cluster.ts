@@ -54,7 +54,7 @@ export class ChaosCluster {
   readonly dir: string;
   readonly #options: ChaosClusterOptions;
   readonly #seats = new Map<string, Seat>();
-  #named = 0;
+  #idsGiven = 0;
   #ownEnds: OwnEnd[] = [];
   /** As seen last. */
   #led = "";
@@ -271,7 +271,7 @@ export class ChaosCluster {
   }
 
   async #seatNext(also: { joined?: true } = {}): Promise<ClusterMember> {
-    const id = `n${++this.#named}`;
+    const id = `n${++this.#idsGiven}`;
     const found = await this.#options.network.place(id);
     const place = { ...found, member: { ...found.member, ...also } };
     this.#seats.set(id, { place, process: undefined, end: undefined, repairs: 0, stopped: false, isGone: false });
